@@ -1,0 +1,1 @@
+"""Toy models in real formats, for the demonstration and the tests."""

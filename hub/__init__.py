@@ -1,0 +1,1 @@
+"""Model files: what lies on the disk, and later what the hubs offer."""

@@ -1,0 +1,1 @@
+"""Pure decisions: what the prompt says, which models, which settings, and why."""

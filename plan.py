@@ -1,0 +1,445 @@
+"""The nouns of the pack: what is asked, what is known, what was decided and why.
+
+Frozen values that refuse out-of-range fields and round-trip through JSON (``values.to_json``).
+``None`` in a ``Request`` means "you choose"; whatever the person fixed is kept. The seed is no part of
+any of them: a plan is the same for every seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import cache
+from typing import Any
+
+from .values import faults_of_constraints, faults_of_settings, refuse
+
+PLAN_VERSION = 1
+GIB = 1024**3
+
+
+class Mode(str, Enum):
+    """Who decides: the pack, the pack with the person's consent, or the person."""
+
+    AUTO = "auto"
+    ASSISTED = "assisted"
+    MANUAL = "manual"
+
+
+class Priority(str, Enum):
+    """What matters most when decisions conflict."""
+
+    QUALITY = "quality"
+    BALANCED = "balanced"
+    SPEED = "speed"
+    LOW_VRAM = "low_vram"
+
+
+class Level(str, Enum):
+    """How complex a prompt is."""
+
+    SIMPLE = "simple"
+    MODERATE = "moderate"
+    COMPLEX = "complex"
+
+
+class Dialect(str, Enum):
+    """How a prompt is written, or what a model was trained to read."""
+
+    TAGS = "tags"
+    PROSE = "prose"
+
+
+class Reader(str, Enum):
+    """Who read the prompt."""
+
+    RULES = "rules"
+    OLLAMA = "ollama"
+
+
+class Verbosity(str, Enum):
+    """How much an explanation says."""
+
+    MINIMAL = "minimal"
+    STANDARD = "standard"
+    DETAILED = "detailed"
+    TECHNICAL = "technical"
+
+
+class Kind(str, Enum):
+    """What a model file is; the value is ComfyUI's own folder category."""
+
+    CHECKPOINT = "checkpoints"
+    DIFFUSION_MODEL = "diffusion_models"
+    LORA = "loras"
+    EMBEDDING = "embeddings"
+    CONTROLNET = "controlnet"
+    VAE = "vae"
+    TEXT_ENCODER = "text_encoders"
+    CLIP_VISION = "clip_vision"
+    STYLE_MODEL = "style_models"
+    UPSCALER = "upscale_models"
+
+
+class Prediction(str, Enum):
+    """What the diffusion model predicts."""
+
+    EPS = "eps"
+    V = "v"
+    FLOW = "flow"
+
+
+# --------------------------------------------------------------------------- reasons
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why something was decided. ``decision`` names the field of the plan ("steps", "lora:anime_v2"),
+    ``key`` the sentence in ``locales/*/explain.json``, ``values`` what fills it."""
+
+    decision: str
+    key: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+# --------------------------------------------------------------------------- what is asked
+
+
+@dataclass(frozen=True)
+class Constraints:
+    """Limits the planner obeys, or says why it cannot."""
+
+    max_vram_bytes: int | None = None
+    max_seconds: float | None = None
+    max_loras: int = 4
+    max_pixels: int | None = None
+    max_steps: int | None = None
+    blocked_tags: tuple[str, ...] = ()
+    blocked_ids: tuple[str, ...] = ()
+    allow_nsfw: bool = False
+
+    def __post_init__(self) -> None:
+        refuse(faults_of_constraints(self))
+
+
+@dataclass(frozen=True)
+class LoraUse:
+    """A LoRA with its strengths, as ComfyUI's ``LoraLoader`` takes them."""
+
+    name: str
+    strength_model: float
+    strength_clip: float
+
+    def __post_init__(self) -> None:
+        refuse(
+            f"{label} {value}"
+            for label, value in (("strength_model", self.strength_model), ("strength_clip", self.strength_clip))
+            if not -20 <= value <= 20
+        )
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """Settings the person fixed; ``None`` means "you choose". Sizes are pixels of the final image."""
+
+    steps: int | None = None
+    cfg: float | None = None
+    guidance: float | None = None
+    sampler: str | None = None
+    scheduler: str | None = None
+    shift: float | None = None
+    clip_skip: int | None = None
+    width: int | None = None
+    height: int | None = None
+    batch: int | None = None
+    denoise: float | None = None
+
+    def __post_init__(self) -> None:
+        refuse(faults_of_settings(self))
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the person wants. ``loras`` fixes the stack (an empty tuple means "none at all"); ``has_image``
+    says that an init image comes with it."""
+
+    prompt: str
+    negative: str | None = None
+    mode: Mode = Mode.AUTO
+    priority: Priority = Priority.BALANCED
+    constraints: Constraints = field(default_factory=Constraints)
+    fixed: Fixed = field(default_factory=Fixed)
+    checkpoint: str | None = None
+    vae: str | None = None
+    loras: tuple[LoraUse, ...] | None = None
+    has_image: bool = False
+    language: str = "en"
+
+
+# --------------------------------------------------------------------------- what was read in the prompt
+
+
+@dataclass(frozen=True)
+class Concept:
+    """Something the prompt asks for: ``category`` and ``name`` are rows of the vocabulary, ``words`` the
+    words of the prompt that say so, ``weight`` the emphasis (1 = plain)."""
+
+    category: str
+    name: str
+    words: tuple[str, ...] = ()
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Complexity:
+    """How much a prompt asks for, 0–1 overall and by dimension."""
+
+    level: Level
+    total: float
+    dimensions: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        refuse(f"{name} {value}" for name, value in {"total": self.total, **self.dimensions}.items() if not 0 <= value <= 1)
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """A prompt, read. ``text`` is the prompt rewritten to what ComfyUI implements (foreign emphasis
+    syntaxes, ``<lora:…>`` and wildcards resolved); ``style``, ``content`` and ``quality`` are rows of the
+    vocabulary. ``translation`` is English text for encoders that know nothing else."""
+
+    prompt: str
+    text: str
+    concepts: tuple[Concept, ...] = ()
+    style: str = "none"
+    content: str = "other"
+    quality: str = "normal"
+    complexity: Complexity = Complexity(Level.SIMPLE, 0.0)
+    dialect: Dialect = Dialect.PROSE
+    language: str = "en"
+    loras: tuple[LoraUse, ...] = ()
+    embeddings: tuple[str, ...] = ()
+    negative: str | None = None
+    translation: str | None = None
+    reader: Reader = Reader.RULES
+    reasons: tuple[Reason, ...] = ()
+
+    def of(self, *categories: str) -> tuple[Concept, ...]:
+        """The concepts of these categories, in the prompt's order."""
+        return tuple(concept for concept in self.concepts if concept.category in categories)
+
+
+# --------------------------------------------------------------------------- what is on the disk
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """One local model file, as its header and its sidecars describe it.
+
+    ``name`` is the path below its model folder as ComfyUI lists it. ``family`` is a row of
+    ``data/families.toml`` (``None`` = unknown) held with ``confidence`` 0–1. ``parts`` holds what a
+    checkpoint carries: "unet", "clip", "vae". ``strength`` is (minimum, recommended, maximum).
+    ``parameters`` counts the weights of the diffusion model (or of the whole file when it has none);
+    ``problem`` is a key of ``locales/*/errors.json`` for files that cannot be used.
+    """
+
+    kind: Kind
+    name: str
+    size_bytes: int = 0
+    mtime_ns: int = 0
+    family: str | None = None
+    confidence: float = 0.0
+    architecture: str | None = None
+    prediction: Prediction | None = None
+    distillation: str | None = None
+    parts: frozenset[str] = frozenset()
+    dtype: str | None = None
+    parameters: int = 0
+    keys: int = 0
+    part_bytes: Mapping[str, int] = field(default_factory=dict)
+    title: str = ""
+    description: str = ""
+    tags: tuple[str, ...] = ()
+    trigger_groups: tuple[tuple[str, ...], ...] = ()
+    strength: tuple[float | None, float | None, float | None] = (None, None, None)
+    downloads: int = 0
+    likes: int = 0
+    nsfw: bool = False
+    real_person: bool = False
+    licence: Mapping[str, Any] = field(default_factory=dict)
+    preview: str | None = None
+    sha256: str | None = None
+    hub_id: str | None = None
+    problem: str | None = None
+
+    @property
+    def usable(self) -> bool:
+        return self.problem is None
+
+
+@dataclass(frozen=True)
+class Library:
+    """Every local model known so far. ``version`` changes with any file; ``complete`` is False while the
+    first scan is still running."""
+
+    files: tuple[ModelFile, ...] = ()
+    version: str = "empty"
+    complete: bool = True
+
+    def of(self, kind: Kind) -> tuple[ModelFile, ...]:
+        """The usable files of this kind."""
+        return _by_kind(self).get(kind, ())
+
+    def find(self, kind: Kind, name: str) -> ModelFile | None:
+        """The file ComfyUI lists as ``name``, usable or not; slashes and backslashes are the same."""
+        return _by_name(self).get((kind, name.replace("\\", "/")))
+
+    def __hash__(self) -> int:
+        return hash((self.version, self.complete, len(self.files)))
+
+
+@cache
+def _by_kind(library: Library) -> dict[Kind, tuple[ModelFile, ...]]:
+    kinds: dict[Kind, list[ModelFile]] = {}
+    for file in library.files:
+        if file.usable:
+            kinds.setdefault(file.kind, []).append(file)
+    return {kind: tuple(files) for kind, files in kinds.items()}
+
+
+@cache
+def _by_name(library: Library) -> dict[tuple[Kind, str], ModelFile]:
+    return {(file.kind, file.name.replace("\\", "/")): file for file in library.files}
+
+
+# --------------------------------------------------------------------------- the machine and the person
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a plan may count on. ``vram_bytes`` and ``ram_bytes`` are what is there less what others use, in
+    whole GiB so that a plan does not flip because our own model is loaded. ``seconds_per_step`` maps
+    "family@megapixels" to times measured here."""
+
+    device: str = "cpu"
+    vram_bytes: int = 0
+    ram_bytes: int = 0
+    host_version: str = "0.0.0"
+    node_classes: frozenset[str] | None = None
+    samplers: tuple[str, ...] = ()
+    schedulers: tuple[str, ...] = ()
+    seconds_per_step: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Taste:
+    """What is known of this person's likings: per LoRA name a liking in −1…1 and the ratings behind it."""
+
+    version: int = 0
+    loras: Mapping[str, tuple[float, int]] = field(default_factory=dict)
+
+
+# --------------------------------------------------------------------------- what was decided
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The four partial scores of a recommendation, each calibrated to 0–1."""
+
+    semantic: float = 0.0
+    keyword: float = 0.0
+    popularity: float = 0.0
+    history: float = 0.0
+
+    def __post_init__(self) -> None:
+        refuse(f"{name} {value}" for name, value in vars(self).items() if not 0 <= value <= 1)
+
+
+@dataclass(frozen=True)
+class LoraChoice:
+    """A LoRA in the plan, or (``chosen`` False) a near-miss with the reason why not. ``covers`` names the
+    concepts it serves, ``triggers`` the words that were added to the prompt, ``matched_keys`` of
+    ``total_keys`` how many of its keys the model has (``None`` until the model's keys are known)."""
+
+    use: LoraUse
+    scores: Scores = Scores()
+    relevance: float = 0.0
+    triggers: tuple[str, ...] = ()
+    covers: tuple[str, ...] = ()
+    chosen: bool = True
+    distillation: str | None = None
+    matched_keys: int | None = None
+    total_keys: int | None = None
+    reasons: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Sampler settings; sizes in pixels. ``clip_skip`` 2 means "stop one layer early" (ComfyUI's −2);
+    ``guidance`` is the distilled guidance of Flux-like models, ``cfg`` true classifier-free guidance."""
+
+    steps: int
+    cfg: float
+    sampler: str
+    scheduler: str
+    width: int
+    height: int
+    guidance: float | None = None
+    shift: float | None = None
+    clip_skip: int | None = None
+    batch: int = 1
+    denoise: float = 1.0
+    tiled_decode: bool = False
+
+    def __post_init__(self) -> None:
+        refuse(faults_of_settings(self))
+
+
+@dataclass(frozen=True)
+class Models:
+    """The files a plan loads. ``checkpoint`` is set for single-file models, else ``diffusion_model`` with
+    ``text_encoders`` (in the loader's order); ``vae`` ``None`` means the one baked into the checkpoint;
+    ``second`` is the refiner, or the low-noise half of a two-part model."""
+
+    checkpoint: str | None = None
+    diffusion_model: str | None = None
+    text_encoders: tuple[str, ...] = ()
+    vae: str | None = None
+    second: str | None = None
+    weight_dtype: str = "default"
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a plan will cost. ``seconds`` comes from runs measured on this machine or is a stated guess."""
+
+    vram_bytes: int = 0
+    weights_bytes: int = 0
+    activations_bytes: int = 0
+    decode_bytes: int = 0
+    seconds: float | None = None
+    measured: bool = False
+    fits: bool | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every decision about an image, with its reasons. Nothing about an image is decided anywhere else."""
+
+    request: Request
+    analysis: Analysis
+    family: str
+    recipe: str
+    models: Models
+    settings: Settings
+    prompt: str
+    negative: str | None = None
+    loras: tuple[LoraChoice, ...] = ()
+    near_misses: tuple[LoraChoice, ...] = ()
+    distillation: str | None = None
+    estimate: Estimate = Estimate()
+    reasons: tuple[Reason, ...] = ()
+    warnings: tuple[Reason, ...] = ()
+    library_version: str = "empty"
+    version: int = PLAN_VERSION
