@@ -85,7 +85,7 @@ def is_complete(path: Path) -> bool:
     except (OSError, ValueError, struct.error):
         return False
     ends = [row["data_offsets"][1] for name, row in header.items() if name != "__metadata__"]
-    return path.stat().st_size == 8 + length + max(ends, default=0)
+    return bool(path.stat().st_size == 8 + length + max(ends, default=0))
 
 
 def _header(weights: Weights, metadata: Mapping[str, str]) -> tuple[bytes, dict[str, int]]:
