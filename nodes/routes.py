@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import BadRequest, UserError
 from ..plan import Kind, Request
+from ..routes import GUARD_HEADER, MODELS_PATH, PLAN_PATH
 from ..values import from_json, to_json
 from . import host, planning
 from .shelf import shelf
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from aiohttp.web import Request as HttpRequest
     from aiohttp.web import Response
 
-PREFIX = "/intelligent_generation"
-GUARD = "X-Intelligent-Generation"  # a header no cross-site form can send
 MAX_FOUND = 50
 
 
@@ -27,8 +26,8 @@ def add_routes() -> None:
     from server import PromptServer
 
     routes = PromptServer.instance.routes
-    routes.post(f"{PREFIX}/plan")(plan)
-    routes.get(f"{PREFIX}/models")(models)
+    routes.post(PLAN_PATH)(plan)
+    routes.get(MODELS_PATH)(models)
 
 
 async def plan(http: HttpRequest) -> Response:
@@ -60,8 +59,8 @@ async def models(http: HttpRequest) -> Response:
 
 
 def _refuse_strangers(http: HttpRequest) -> None:
-    if http.content_type != "application/json" or GUARD not in http.headers:
-        raise BadRequest("not_our_request", header=GUARD)
+    if http.content_type != "application/json" or GUARD_HEADER not in http.headers:
+        raise BadRequest("not_our_request", header=GUARD_HEADER)
 
 
 def _dumps(value: Any) -> str:

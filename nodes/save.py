@@ -39,7 +39,8 @@ class SaveImageWithPlan(io.ComfyNode):
         spoken = host.language(language)
         with host.speaking(spoken):
             level = asking.choice(Verbosity, verbosity)
-        said = explain(plan.plan, level, spoken, runs.end(plan))
+        measured = runs.end(plan)
+        said = explain(plan.plan, level, spoken, measured)
         texts = texts_of(plan, said)
         results = []
         for picture in pictures(images, filename_prefix):
@@ -47,7 +48,8 @@ class SaveImageWithPlan(io.ComfyNode):
             if sidecars:
                 _write_sidecars(picture.path, texts)
             results.append({"filename": picture.path.name, "subfolder": picture.subfolder, "type": "output"})
-        return io.NodeOutput(said, ui={"images": results, "text": [said]})
+        shown = {"images": results, "text": [said], "generation": [texts[EXTRA_PNGINFO_KEY]]}
+        return io.NodeOutput(said, ui=shown | ({"measured": [to_json(measured)]} if measured else {}))
 
 
 def texts_of(generation: Generation, said: str) -> dict[str, str]:
