@@ -5,14 +5,19 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pack.client import Client, Run
 from pack.demo.write import write_models
+from pack.local import CACHE
 from pack.plan import Generation, Plan
 from pack.serve import Server, serving
 from pack.values import from_json
@@ -30,6 +35,21 @@ def hosts() -> list[Path]:
     found = [place for place in usual if (place / "main.py").is_file()]
     single = os.environ.get("COMFYUI_PATH")
     return found or ([Path(single)] if single else [])
+
+
+def web_packages(place: Path) -> Path | None:
+    """One environment serves several hosts, but each pins its own frontend, templates and docs: where they
+    differ from what is installed, they are installed aside, to come first on this host's path."""
+    pins = dict(re.findall(r"^(comfyui-[a-z-]+)==([\d.]+)", (place / "requirements.txt").read_text(), re.MULTILINE))
+    if all(version(name) == pinned for name, pinned in pins.items()):
+        return None
+    aside = CACHE / "web-packages" / "-".join(pins.values())
+    if not (aside / "complete").exists():
+        wanted = [f"{name}=={pinned}" for name, pinned in pins.items()]
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--upgrade"]
+        subprocess.run([*pip, "--target", str(aside), *wanted], check=True)
+        (aside / "complete").touch()
+    return aside
 
 
 @dataclass(frozen=True)
@@ -99,5 +119,7 @@ def host(request: pytest.FixtureRequest, toy_models: Path) -> Iterator[Host]:
     if request.param is None:
         pytest.skip("no ComfyUI host: set COMFYUI_PATH or COMFYUI_PATHS")
     arguments = ["--cpu", "--disable-api-nodes"]
-    with serving(request.param, pack=ROOT, models=toy_models, arguments=arguments, environ={"OMP_NUM_THREADS": "1"}) as server:
+    aside = web_packages(request.param)
+    environ = {"OMP_NUM_THREADS": "1", **({"PYTHONPATH": str(aside)} if aside else {})}
+    with serving(request.param, pack=ROOT, models=toy_models, arguments=arguments, environ=environ) as server:
         yield Host(request.param, server, Client(server.url))
