@@ -64,7 +64,9 @@ def _scores(words: Sequence[Word], hits: Sequence[Hit]) -> dict[str, tuple[float
 
 def _total(phrases: dict[str, float]) -> float:
     strengths = sorted(phrases.values(), reverse=True)
-    return strengths[0] + SHARE * sum(strengths[1:4])
+    if strengths[0] < NAMED:
+        return min(strengths[0] + SHARE * sum(strengths[1:4]), NAMED - 0.01)
+    return strengths[0] + SHARE * sum(strength for strength in strengths[1:4] if strength >= NAMED)
 
 
 def _bonus(words: Sequence[Word], hit: Hit) -> float:

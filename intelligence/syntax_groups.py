@@ -204,7 +204,7 @@ def _walk(root: Group, multiply: bool = True) -> Iterator[tuple[str, float]]:
 
 
 def _weight(group: Group, outer: float, multiply: bool) -> float:
-    if group.fixed is None:
+    if group.fixed is None:  # noqa: SIM108 (one line would hide the two rules)
         weight = outer * group.factor
     else:
         weight = outer * group.fixed if multiply else group.fixed

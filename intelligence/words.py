@@ -35,10 +35,14 @@ def fold(word: str) -> str:
     return "".join(letter for letter in unicodedata.normalize("NFKD", word.lower()) if not unicodedata.combining(letter))
 
 
+# Verbs and others whose "s" is no plural of the noun they would become.
+_NO_PLURALS = frozenset("does goes was has his its this always perhaps thus".split())
+
+
 @lru_cache(maxsize=20_000)
 def singular(word: str) -> str:
     """A crude singular: the same letters for "horse" and "horses", no promise that it is a word."""
-    if len(word) < 4 or not word.endswith("s") or word.endswith(("ss", "us", "is")):
+    if len(word) < 4 or word in _NO_PLURALS or not word.endswith("s") or word.endswith(("ss", "us", "is")):
         return word
     if word.endswith("ies") and len(word) > 4:
         return word[:-3] + "y"
