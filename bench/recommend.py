@@ -6,6 +6,7 @@ The last line of output is one JSON object: per sub-library size (and "all") the
 baseline and of the ranking before selection, family gate on, history empty.
 """
 
+# mypy: disable-error-code="import-not-found"
 from __future__ import annotations
 
 import argparse
@@ -17,10 +18,11 @@ from typing import Any
 
 import numpy as np
 from bm25 import Bm25
-from rows import family_of, model_file, read_rows, slices
+from rows import family_of, model_file, read_rows, slices  # registers the package under the name ``pack``
 
-from pack.intelligence.ranking import index_of, score
-from pack.plan import Analysis, Kind, Library
+# isort: split
+from pack.intelligence.ranking import factors_of, index_of, score
+from pack.plan import Analysis, Library
 
 KS = (1, 3, 5, 10)
 Row = dict[str, Any]
@@ -35,16 +37,14 @@ class Ours:
     """The ranking over one slice; files of other families get no score at all."""
 
     def __init__(self, rows: list[Row], field: str, label: str) -> None:
-        files = tuple(model_file(row) for row in rows)
-        self._library = Library(files, label)
-        self._row = {file.name: at for at, file in enumerate(files)}
+        self._library = Library(tuple(model_file(row) for row in rows), label)
         self._field = field
 
     def scores(self, query: Row) -> np.ndarray:
-        index = index_of(self._library, family_of(query.get("base_model")) or "sd15")
-        total = np.full(len(self._row), -1.0)
-        total[[self._row[file.name] for file in index.files]] = score(index, analysis_of(query[self._field]))[0]
-        return total
+        index = index_of(self._library)
+        loads = factors_of(index, family_of(query.get("base_model")) or "")
+        total = score(index, analysis_of(query[self._field]))[0]
+        return np.where(loads > 0, total * loads, -1.0)
 
 
 def best_rank(scores: np.ndarray, relevant: list[int]) -> int:

@@ -1,5 +1,6 @@
 """Evaluation rows as the pack's own nouns, and the package itself loaded by path (its folder may have any name)."""
 
+# mypy: disable-error-code="import-not-found"
 from __future__ import annotations
 
 import gzip

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import re
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from math import log, log1p
 from pathlib import PurePosixPath
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..data import table
 from ..plan import ModelFile
-from .text import name_words, rarity, stem, units, words
+from .matching import Nature, nature_of
+from .naming import names_of, trigger_units
+from .text import name_words, rarity, words
+
+Floats = NDArray[np.float32]
+Rows = NDArray[np.int32]
 
 PAIR, NAME = "\0", "\1"
-_SEGMENTS = re.compile(r"[|/()\[\]（）【】:,;~]|\s-\s")
 _EMPTY = (np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.float32))
 _MIN_RARITY = 0.3
 
@@ -29,11 +33,11 @@ class Postings:
     """Term → entries, in compressed rows: term ``t`` holds ``ids[starts[t]:starts[t + 1]]`` with ``strengths``."""
 
     terms: dict[str, int]
-    starts: np.ndarray
-    ids: np.ndarray
-    strengths: np.ndarray
+    starts: NDArray[np.int64]
+    ids: Rows
+    strengths: Floats
 
-    def of(self, term: str) -> tuple[np.ndarray, np.ndarray]:
+    def of(self, term: str) -> tuple[Rows, Floats]:
         at = self.terms.get(term)
         if at is None:
             return _EMPTY
@@ -43,18 +47,18 @@ class Postings:
 
 @dataclass(frozen=True, eq=False)
 class Index:
-    """The LoRAs of one family, searchable. Arrays are float32 or int32 of shape (files,) unless said otherwise:
-    ``factors`` by family, ``popularity`` 0–1, ``characters`` and ``styles`` rows of such LoRAs; ``owners`` maps each
+    """The LoRAs of a library, searchable. Arrays are float32 or int32 of shape (files,) unless said otherwise:
+    ``popularity`` 0–1, ``characters``, ``styles`` and ``details`` the rows of such LoRAs; ``owners`` maps each
     name of a character to its row."""
 
     files: tuple[ModelFile, ...]
-    factors: np.ndarray
     postings: Postings
-    popularity: np.ndarray
-    characters: np.ndarray
-    styles: np.ndarray
-    owners: np.ndarray
-    masses: np.ndarray
+    popularity: Floats
+    characters: Rows
+    styles: Rows
+    details: Rows
+    owners: Rows
+    masses: Floats
 
     @cached_property
     def rows(self) -> dict[str, int]:
@@ -65,7 +69,7 @@ class Index:
         count = len(self.files)
         return log(1 + (count - holders + 0.5) / (holders + 0.5)) / log(1 + count)
 
-    def named(self, said: Iterable[str]) -> np.ndarray:
+    def named(self, said: Iterable[str]) -> Floats:
         """How far a name of each file was said, 0–1: the share of its rarity, and 1 only for a telling name."""
         met = np.zeros(len(self.owners), dtype=np.float32)
         touched = []
@@ -80,38 +84,38 @@ class Index:
         return named
 
 
-def build_index(files: tuple[ModelFile, ...], factors: Sequence[float]) -> Index:
+def build_index(files: tuple[ModelFile, ...]) -> Index:
     """Reads every text once; about 0.3 ms a file."""
     build = _Builder()
-    kinds = table("recommend")["kinds"]
-    characters, styles, owners, masses = array("i"), array("i"), array("i"), array("f")
+    rows: dict[Nature, list[int]] = {nature: [] for nature in Nature}
+    owners, masses = array("i"), array("f")
     for row, file in enumerate(files):
         build.add_file(row, file)
-        tags = {tag.lower() for tag in file.tags}
-        if tags & set(kinds["character"]):
-            characters.append(row)
-            for name in _names(file):
-                mass = max(_MIN_RARITY, sum(rarity(word) for word in name))
-                build.add(((NAME + word, rarity(word) / mass) for word in name), len(owners))
-                owners.append(row)
-                masses.append(mass)
-        elif tags & set(kinds["style"]):
-            styles.append(row)
+        nature = nature_of(file)
+        rows[nature].append(row)
+        for name in names_of(file) if nature is Nature.CHARACTER else ():
+            mass = max(_MIN_RARITY, sum(rarity(word) for word in name))
+            build.add(((NAME + word, rarity(word) / mass) for word in name), len(owners))
+            owners.append(row)
+            masses.append(mass)
     return Index(
         files,
-        np.asarray(factors, dtype=np.float32),
         build.packed(),
         popularity(files),
-        *(np.array(rows, dtype=np.int32) for rows in (characters, styles, owners)),
-        np.array(masses, dtype=np.float32),
+        characters=np.array(rows[Nature.CHARACTER], dtype=np.int32),
+        styles=np.array(rows[Nature.STYLE], dtype=np.int32),
+        details=np.array(rows[Nature.DETAIL], dtype=np.int32),
+        owners=np.array(owners, dtype=np.int32),
+        masses=np.array(masses, dtype=np.float32),
     )
 
 
-def popularity(files: Sequence[ModelFile]) -> np.ndarray:
+def popularity(files: Sequence[ModelFile]) -> Floats:
     """Log downloads (likes count as several), pulled towards the prior: ten likes do not beat ten thousand downloads."""
     knobs = table("recommend")["popularity"]
     counts = [log1p((file.downloads + knobs["like"] * file.likes) / knobs["prior_downloads"]) for file in files]
-    return np.clip(np.array(counts, dtype=np.float32) / log1p(knobs["full_downloads"] / knobs["prior_downloads"]), 0, 1)
+    scaled: Floats = np.array(counts, dtype=np.float32) / np.float32(log1p(knobs["full_downloads"] / knobs["prior_downloads"]))
+    return np.clip(scaled, 0, 1)
 
 
 class _Builder:
@@ -186,25 +190,4 @@ class Fields:
 
     def pairs(self) -> set[str]:
         """Adjacent words of names, triggers and tags, joined."""
-        return {a + b for unit in (self.title, self.path, *self.triggers, *self.tags) for a, b in zip(unit, unit[1:])}
-
-
-def trigger_units(file: ModelFile) -> Iterator[str]:
-    """Every trigger word or phrase of every group, once cut at its commas."""
-    for group in file.trigger_groups:
-        for entry in group:
-            yield from units(entry)
-
-
-def _names(file: ModelFile) -> list[tuple[str, ...]]:
-    """The names a LoRA goes by: parts of its title and its first trigger words, without filler words."""
-    filler = _filler()
-    parts = [name_words(part) for part in _SEGMENTS.split(file.title)]
-    parts += [words(unit) for _, unit in zip(range(8), trigger_units(file))]
-    names = (tuple(dict.fromkeys(word for word in part if word not in filler)) for part in parts)
-    return [name for name in names if name and any(word.isascii() for word in name)]
-
-
-def _filler() -> frozenset[str]:
-    listed: Any = table("recommend")["kinds"]["filler"]
-    return frozenset(stem(word) for word in listed)
+        return {a + b for unit in (self.title, self.path, *self.triggers, *self.tags) for a, b in pairwise(unit)}

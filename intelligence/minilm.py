@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
@@ -37,7 +36,7 @@ class MiniLm:
         self._tokens.enable_truncation(MAX_TOKENS)
         self._tokens.enable_padding()
 
-    def encode(self, texts: Sequence[str]) -> np.ndarray:
+    def encode(self, texts: Sequence[str]) -> Any:
         """Float32 of shape (texts, dimensions), each row of length 1."""
         batch = self._tokens.encode_batch(list(texts))
         ids = torch.tensor([row.ids for row in batch])
@@ -45,7 +44,7 @@ class MiniLm:
         with torch.inference_mode(), _one_thread():
             hidden = self._forward(ids, mask)
             pooled = (hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
-            vectors: np.ndarray = torch.nn.functional.normalize(pooled, dim=1).numpy()
+            vectors: Any = torch.nn.functional.normalize(pooled, dim=1).numpy()
         return vectors
 
     def _forward(self, ids: Any, mask: Any) -> Any:
@@ -57,7 +56,9 @@ class MiniLm:
         return hidden
 
     def _layer(self, hidden: Any, mask: Any, at: str) -> Any:
-        query, key, value = (self._split(self._linear(hidden, f"{at}attention.self.{part}")) for part in ("query", "key", "value"))
+        query, key, value = (
+            self._split(self._linear(hidden, f"{at}attention.self.{part}")) for part in ("query", "key", "value")
+        )
         mixed = scaled_dot_product_attention(query, key, value, attn_mask=mask).transpose(1, 2).flatten(2)
         hidden = self._norm(hidden + self._linear(mixed, f"{at}attention.output.dense"), f"{at}attention.output")
         inner = gelu(self._linear(hidden, f"{at}intermediate.dense"))
