@@ -1,0 +1,113 @@
+"""Which base model a LoRA was made for, from its key names and the widths they patch.
+
+Every spelling counts: kohya (``lora_unet_…``), diffusers and PEFT (``….lora_A.weight``), LyCORIS (LoHa
+``hada_``, LoKr ``lokr_``, full ``diff``), DoRA.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from ..data import table
+
+Tensors = Mapping[str, Mapping[str, Any]]
+
+_MARKS = (
+    ".lora_down",
+    ".lora_up",
+    ".lora_A.",
+    ".lora_B.",
+    ".hada_w",
+    ".lokr_w",
+    "_lora.up",
+    ".lora.up",
+    "lora_linear_layer",
+    ".oft_",
+    ".diff",
+)
+_DOWN = (
+    ".lora_down.weight",
+    ".lora_A.weight",
+    ".lora_A.default.weight",
+    "_lora.down.weight",
+    ".lora.down.weight",
+    ".lora_linear_layer.down.weight",
+    ".hada_w1_b",
+    ".diff",
+)
+_UP = (
+    ".lora_up.weight",
+    ".lora_B.weight",
+    ".lora_B.default.weight",
+    "_lora.up.weight",
+    ".lora.up.weight",
+    ".lora_linear_layer.up.weight",
+    ".hada_w1_a",
+    ".diff",
+)
+_MODULE = re.compile(r"(_lora\.|\.(lora[_.]|lora_linear_layer|hada_|lokr_|oft_|diff|alpha|dora_scale|w_norm|b_norm)).*$")
+
+
+def is_lora(tensors: Tensors) -> bool:
+    """Whether these keys patch another model; the first and the last few names tell."""
+    names = list(tensors)
+    text = "\n".join(names[:12] + names[-12:])
+    return any(mark in text for mark in _MARKS)
+
+
+def lora_architecture(tensors: Tensors) -> str | None:
+    """The architecture whose modules these keys patch."""
+    keys = _unet_first(tensors)
+    words = keys.replace(".", "_")
+
+    def fits(rule: Mapping[str, Any]) -> bool:
+        return (
+            all(word in words for word in rule["all"])
+            and not any(word in words for word in rule.get("none", ()))
+            and all(_width(tensors, keys, words, word, False) in sides for word, sides in rule.get("width", {}).items())
+            and all(_width(tensors, keys, words, word, True) in sides for word, sides in rule.get("out", {}).items())
+        )
+
+    return next((str(rule["architecture"]) for rule in _rules() if fits(rule)), None)
+
+
+@cache
+def _rules() -> Sequence[Mapping[str, Any]]:
+    rules: Sequence[Mapping[str, Any]] = table("architectures")["lora"]
+    return rules
+
+
+def _unet_first(tensors: Iterable[str]) -> str:
+    names = list(tensors)
+    texts = [name for name in names if name.startswith(("lora_te", "text_encoder", "te_", "lora_prior_te"))]
+    if texts:
+        apart = set(texts)
+        names = [name for name in names if name not in apart] + texts
+    return "\n" + "\n".join(names) + "\n"
+
+
+def _width(tensors: Tensors, keys: str, words: str, word: str, out: bool) -> int | None:
+    at = words.find(word)
+    if at < 0:
+        return None
+    key = keys[keys.rfind("\n", 0, at) + 1 : keys.find("\n", at)]
+    return module_width(tensors, _MODULE.sub("", key), out)
+
+
+def module_width(tensors: Tensors, module: str, out: bool = False) -> int | None:
+    """How many numbers the patched module reads (or, with ``out``, writes)."""
+    side = 0 if out else 1
+    for suffix in _UP if out else _DOWN:
+        tensor = tensors.get(module + suffix)
+        if tensor is not None and len(tensor["shape"]) > side:
+            return int(tensor["shape"][side])
+    first, second = (_kron_side(tensors, f"{module}.lokr_{part}", side) for part in ("w1", "w2"))
+    return first * second if first and second else None
+
+
+def _kron_side(tensors: Tensors, name: str, side: int) -> int | None:
+    tensor = tensors.get(name) or tensors.get(name + ("_b" if side else "_a"))
+    return int(tensor["shape"][side]) if tensor is not None and len(tensor["shape"]) > side else None
