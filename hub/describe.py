@@ -48,7 +48,7 @@ def _measured(kind: Kind, found: Found, header: Header, page: Page) -> Facts:
         "family": family,
         "confidence": confidence,
         "prediction": prediction.value if prediction else None,
-        "distillation": distillation_said(clues) if kind in MODELS or kind is Kind.LORA else None,
+        "distillation": distillation_said(architecture, clues) if kind in MODELS or kind is Kind.LORA else None,
         "parts": sorted(seen.parts),
         "part_bytes": dict(seen.part_bytes),
         "dtype": seen.dtype,
@@ -72,7 +72,9 @@ def _placed(
     special = purpose(clues) if kind in MODELS else None
     if special:
         return architecture, None, 0.0, (special,)
-    return (architecture, *family_of(architecture, prediction if kind in MODELS else None, clues), ())
+    if kind in MODELS:
+        return (architecture, *family_of(architecture, clues, prediction, seen.parameters), ())
+    return (architecture, *family_of(architecture, clues), ())
 
 
 def clues_of(name: str, metadata: Mapping[str, Any], page: Page) -> Clues:

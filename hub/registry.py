@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..data import HERE
-from ..errors import UserError
+from ..data.families import families
+from ..errors import BadRequest, UserError
 from ..plan import Kind, Library, ModelFile, Prediction
 from .database import Database, bump, meta
 from .scan import ORDER, Progress, Scan, ScanReport, Stop
@@ -63,7 +64,10 @@ class Registry:
             return self._mending(self._library)
 
     def override(self, kind: Kind, name: str, family: str | None) -> None:
-        """The person's word on a file's family; ``None`` takes it back."""
+        """The person's word on a file's family; ``None`` takes it back. Raises ``BadRequest`` for a family
+        that does not exist."""
+        if family is not None and family not in families():
+            raise BadRequest("unknown_family", family=family, known=", ".join(families()))
         with self._overrides.writing() as connection:
             if family is None:
                 connection.execute("DELETE FROM overrides WHERE kind = ? AND name = ?", (kind.value, _slashes(name)))
