@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from ..data import table
@@ -15,6 +16,7 @@ from .estimate import budget_bytes, weights_at_rest
 from .model_parts import Parts, find_parts
 from .named import find_named, stem
 
+UNKNOWN_HOST = Machine().host_version
 MODEL_KINDS = (Kind.CHECKPOINT, Kind.DIFFUSION_MODEL)
 # What speaks for a candidate, in points of 100; style leads because it cannot be mended by any setting.
 WEIGHTS = {"style": 40, "content": 10, "dialect": 8, "rank": 14, "machine": 14, "confidence": 6, "taste": 6, "popularity": 2}
@@ -95,19 +97,21 @@ def _candidates(library: Library, machine: Machine) -> Iterator[ModelFile]:
     for kind in MODEL_KINDS:
         for file in library.of(kind):
             family = family_of(file)
-            if family is None or not _runs_here(family, machine) or (file.parts and "unet" not in file.parts):
+            if family is None or family.id in _only_second() or not _runs_here(family, machine):
                 continue
-            if kind is Kind.CHECKPOINT or family.text_encoders:
+            holds_model = not file.parts or "unet" in file.parts
+            if holds_model and family.half_of(stem(file.name)) != 1 and (kind is Kind.CHECKPOINT or family.text_encoders):
                 yield file
 
 
 def _runs_here(family: Family, machine: Machine) -> bool:
-    return family.min_host is None or _version(machine.host_version) == (0, 0, 0) or _version(machine.host_version) >= _version(family.min_host)
+    return machine.host_version == UNKNOWN_HOST or family.runs_on(machine.host_version)
 
 
-def _version(text: str) -> tuple[int, ...]:
-    numbers = [int(number) for number in re.findall(r"\d+", text)[:3]]
-    return tuple(numbers + [0] * (3 - len(numbers)))
+@cache
+def _only_second() -> frozenset[str]:
+    """Families that only ever take over from another one: refiners."""
+    return frozenset(row.second_family for row in families().values() if row.second_family not in ("", row.id))
 
 
 def _first_complete(

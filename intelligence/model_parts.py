@@ -34,11 +34,14 @@ def find_parts(
     missing: list[FilePart] = []
     encoders = _text_encoders(file, family, library, request, missing)
     vae, reasons = _vae(file, family, library, request, missing)
+    second = _second(file, family, library, request, missing)
     if missing:
         files = "; ".join(f"{part.file} → models/{part.folder}{f' ({part.url})' if part.url else ''}" for part in missing)
         raise MissingModel("missing_parts", request.language, name=file.name, family=family.label, files=files)
     told = [Reason("text_encoders", "parts.text_encoder", {"name": stem(found.name)}) for found in encoders]
-    return Parts(encoders, vae), (*told, *reasons), tuple(_doubts(file, vae))
+    if second is not None:
+        told.append(Reason("second", "parts.second", {"name": stem(second.name), "percent": round(100 * (family.second_switch or 0))}))
+    return Parts(encoders, vae, second), (*told, *reasons), tuple(_doubts(file, vae))
 
 
 def carries(file: ModelFile, part: str) -> bool:
@@ -79,6 +82,25 @@ def _base(file: ModelFile) -> str:
     return PurePosixPath(file.name.replace("\\", "/")).name.lower()
 
 
+# --------------------------------------------------------------------------- second model
+
+
+def _second(
+    file: ModelFile, family: Family, library: Library, request: Request, missing: list[FilePart]
+) -> ModelFile | None:
+    """The other half of a two-part model (needed), or a refiner for its own base model at priority quality."""
+    if not family.second_family:
+        return None
+    others = [other for other in library.of(file.kind) if other.family == family.second_family and other != file]
+    if family.halves:
+        half = next((other for other in others if family.half_of(stem(other.name)) == 1), None)
+        if half is None and family.half_of(stem(file.name)) == 0:
+            missing.append(FilePart(re.sub("(?i)high", "low", _base(file)), file.kind.value))
+        return half
+    is_base = re.search(r"(?<![a-z])base(?![a-z])", stem(file.name).lower())
+    return others[0] if others and is_base and request.priority is Priority.QUALITY else None
+
+
 # --------------------------------------------------------------------------- VAE
 
 
@@ -102,7 +124,7 @@ def _vae(
 
 def _half_precision_safe(family: Family, library: Library) -> ModelFile | None:
     """A local VAE repaired for half precision, where the family's own one overflows there."""
-    if family.vae is None or "fp16" not in family.vae.file:
+    if family.vae is None or "fp16" not in family.vae.file + family.vae.url:
         return None
     matches = [file for file in library.of(Kind.VAE) if _is(file, family.vae) and file.architecture != PREVIEW]
     return next((file for file in matches if "fp16" in _base(file)), None)
@@ -117,5 +139,5 @@ def _best_vae(family: Family, library: Library) -> ModelFile | None:
 def _doubts(file: ModelFile, vae: ModelFile | None) -> Iterator[Reason]:
     if vae is not None and vae.architecture == PREVIEW:
         yield Reason("vae", "warn.preview_vae", {"name": stem(vae.name)})
-    if file.distillation is None and file.kind is Kind.CHECKPOINT and not file.parts and vae is None:
+    if file.kind is Kind.CHECKPOINT and not file.parts and vae is None:
         yield Reason("vae", "warn.parts_unknown", {"name": stem(file.name)})

@@ -199,6 +199,15 @@ def _from_row(name: str) -> Any:
     return decide
 
 
+def _shift(case: Situation) -> Decided:
+    own = case.distillation.shift if case.distillation else None
+    if own is None or case.request.fixed.shift is not None:
+        return _from_row("shift")(case)
+    default = "–" if case.family.shift is None else case.family.shift
+    assert case.distillation is not None
+    return own, [Reason("shift", "shift.distilled", {"value": own, "default": default, "distillation": case.distillation.label})]
+
+
 def _batch(case: Situation) -> Decided:
     fixed = case.request.fixed.batch
     if fixed is None:
@@ -221,7 +230,7 @@ _DECIDERS = {
     "guidance": _guidance,
     "sampler": _sampler,
     "scheduler": _scheduler,
-    "shift": _from_row("shift"),
+    "shift": _shift,
     "clip_skip": _from_row("clip_skip"),
     "batch": _batch,
     "denoise": _denoise,
