@@ -9,7 +9,7 @@ from .data.families import Distillation, Family, distillations
 from .intelligence.check import Draft, check
 from .intelligence.choose_model import ModelChoice, choose_model
 from .intelligence.estimate import Load, load_of
-from .intelligence.fixed_loras import fixed_loras
+from .intelligence.fixed_loras import fixed_loras, written_loras
 from .intelligence.limits import Limits, fit
 from .intelligence.named import stem
 from .intelligence.negative import write_negative
@@ -37,7 +37,8 @@ def make_plan(
     name is ambiguous, a file unusable, or a sampler or scheduler unknown.
     """
     model = choose_model(request, analysis, library, taste, machine)
-    chosen, near_misses, lora_reasons = _loras(request, analysis, model.family, library, taste, vectors)
+    written, lora_warnings = written_loras(request, analysis.loras, library)
+    chosen, near_misses, lora_reasons = _loras(request, analysis, model.family, library, taste, vectors, written)
     distillation, by = _distillation(model, chosen)
     situation = Situation(request, analysis, model.family, machine, distillation, by)
     settings, reasons, warnings = choose_settings(situation)
@@ -61,21 +62,30 @@ def make_plan(
         distillation=distillation.id if distillation else None,
         estimate=fitted.estimate,
         reasons=(*model.reasons, *lora_reasons, *reasons, *fitted.reasons, *prompt_reasons, *negative_reasons),
-        warnings=(*model.warnings, *warnings, *fitted.warnings, *negative_warnings, *check(draft)),
+        warnings=(*model.warnings, *lora_warnings, *warnings, *fitted.warnings, *negative_warnings, *check(draft)),
         library_version=library.version,
     )
 
 
 def _loras(
-    request: Request, analysis: Analysis, family: Family, library: Library, taste: Taste, vectors: Vectors | None
+    request: Request,
+    analysis: Analysis,
+    family: Family,
+    library: Library,
+    taste: Taste,
+    vectors: Vectors | None,
+    written: tuple[LoraChoice, ...],
 ) -> tuple[tuple[LoraChoice, ...], tuple[LoraChoice, ...], tuple[Reason, ...]]:
-    fixed = fixed_loras(request, analysis.loras, library)
+    fixed = fixed_loras(request, written, library)
     if fixed is not None:
         return fixed, (), (Reason("loras", "loras.yours" if fixed else "loras.none_asked"),)
     from .intelligence.recommend import recommend  # late: the ranking needs numpy
 
     advice = recommend(analysis, family.id, library, taste, request.constraints, vectors=vectors)
-    return advice.chosen, advice.near_misses, advice.reasons
+    named = {choice.use.name for choice in written}
+    room = max(0, request.constraints.max_loras - len(written))
+    added = [choice for choice in advice.chosen if choice.use.name not in named][:room]
+    return (*written, *added), advice.near_misses, advice.reasons
 
 
 def _distillation(model: ModelChoice, loras: tuple[LoraChoice, ...]) -> tuple[Distillation | None, str]:

@@ -121,7 +121,7 @@ def _loras(draft: Draft) -> Iterator[Reason]:
     for choice in draft.loras:
         file = draft.library.find(Kind.LORA, choice.use.name)
         name = stem(choice.use.name)
-        decision = f"lora:{name}"
+        decision = f"lora:{choice.use.name}"
         if file is None:
             yield Reason(decision, "warn.lora_missing", {"name": name})
         elif file.problem is not None:
@@ -155,7 +155,7 @@ def _triggers(draft: Draft) -> Iterator[Reason]:
         groups = file.trigger_groups if file else ()
         if groups and not any(says(draft.prompt, word) for group in groups for word in group):
             values = {"name": stem(choice.use.name), "words": ", ".join(groups[0][:5])}
-            yield Reason(f"lora:{stem(choice.use.name)}", "warn.trigger_missing", values)
+            yield Reason(f"lora:{choice.use.name}", "warn.trigger_missing", values)
 
 
 def _quality_tags(draft: Draft) -> Iterator[Reason]:

@@ -12,6 +12,7 @@ from ..data.families import Distillation, Family
 from ..plan import Analysis, Level, Machine, Mode, Priority, Reason, Request, Settings
 from .choose_model import style_group
 from .resolution import choose_size
+from .rules_complexity import COMPLEX_FROM, MODERATE_FROM
 from .samplers import label_of, recognise
 
 Decided = tuple[Any, list[Reason]]
@@ -95,8 +96,11 @@ def _steps_by_complexity(case: Situation, default: int) -> tuple[int, Reason]:
 
 def _position(level: Level, total: float) -> float:
     """Where a complexity total stands inside its level, 0–1."""
-    starts = table("settings")["complexity"]
-    bounds = {Level.SIMPLE: (0.0, starts["moderate"]), Level.MODERATE: (starts["moderate"], starts["complex"]), Level.COMPLEX: (starts["complex"], 1.0)}
+    bounds = {
+        Level.SIMPLE: (0.0, MODERATE_FROM),
+        Level.MODERATE: (MODERATE_FROM, COMPLEX_FROM),
+        Level.COMPLEX: (COMPLEX_FROM, 1.0),
+    }
     low, high = bounds[level]
     return min(1.0, max(0.0, (total - low) / (high - low)))
 
