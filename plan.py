@@ -334,10 +334,12 @@ class Machine:
 
 @dataclass(frozen=True)
 class Taste:
-    """What is known of this person's likings: per LoRA name a liking in −1…1 and the ratings behind it."""
+    """What is known of this person's likings: per LoRA or checkpoint name a liking in −1…1 and the ratings
+    behind it."""
 
     version: int = 0
     loras: Mapping[str, tuple[float, int]] = field(default_factory=dict)
+    checkpoints: Mapping[str, tuple[float, int]] = field(default_factory=dict)
 
 
 # --------------------------------------------------------------------------- what was decided
