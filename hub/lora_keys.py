@@ -74,6 +74,11 @@ def lora_architecture(tensors: Tensors) -> str | None:
     return next((str(rule["architecture"]) for rule in _rules() if fits(rule)), None)
 
 
+def lora_modules(tensors: Iterable[str]) -> frozenset[str]:
+    """The modules of a model that a LoRA file has weights for, as the file spells them."""
+    return frozenset(_MODULE.sub("", name) for name in tensors if any(mark in name for mark in _MARKS))
+
+
 @cache
 def _rules() -> Sequence[Mapping[str, Any]]:
     rules: Sequence[Mapping[str, Any]] = table("architectures")["lora"]

@@ -1,4 +1,8 @@
-"""ComfyUI's side: V3 nodes, routes, and everything that needs the host."""
+"""ComfyUI's side: V3 nodes, routes, and everything that needs the host.
+
+What only a run needs (planner, registry, explanations) is imported inside functions: loading the pack costs
+ComfyUI's start no time.
+"""
 
 from __future__ import annotations
 

@@ -7,11 +7,9 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..intelligence.explain import explain
 from ..plan import Generation, Mode, Plan, Priority, Verbosity
 from ..values import from_json, to_json
-from . import asking, host, planning, runs, schema
-from .expand import children, graph_id
+from . import asking, host, schema
 
 MAX_SEED = 0xFFFF_FFFF_FFFF_FFFF
 EXTRA_PNGINFO_KEY = "intelligent_generation"
@@ -26,10 +24,16 @@ class AutoPipeline(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, **widgets: Any) -> str:
-        return planning.fingerprint()
+        from .planning import fingerprint
+
+        return fingerprint()
 
     @classmethod
     def execute(cls, seed: int, **widgets: Any) -> io.NodeOutput:
+        from ..intelligence.explain import explain
+        from . import planning, runs
+        from .expand import children, graph_id
+
         request = asking.request_from(widgets)
         with host.speaking(request.language):
             plan = given_plan(widgets) or planning.plan_for(request, widgets["reader"])

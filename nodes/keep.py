@@ -3,7 +3,7 @@
 ComfyUI's RAM-pressure cache (its default since 0.4x) drops whatever the current prompt has not touched yet
 each time a node finishes. Children of an expanded node are touched only when the node expands, so a changed
 upstream node, or a run in which the node itself was cached, would load the checkpoint again. ComfyUI offers
-external cache providers for this; ours remembers loaders, LoRAs and text encodings of the last model sets.
+external cache providers for this; ours remembers what leads to the sampler for the last model sets.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections import OrderedDict
 from typing import Any
 
 MARK = ".iig."
-KEPT = ("Loader", "CLIPTextEncode", "CLIPSetLastLayer", "ModelSampling", "RescaleCFG", "FluxGuidance", "ConditioningZeroOut", "IIG_CheckLora")
+RUN_ANEW = ("Sampler", "Decode", "Noise")  # what a new seed changes; everything else is worth keeping
 MAX_MODEL_SETS = 2
 MAX_ENTRIES = 64
 SCARCE = 0.25  # share of RAM that must be free for a second set of models to stay
@@ -35,7 +35,7 @@ class Keeper:
             self._bundles.popitem(last=False)
 
     def keeps(self, node_id: str, class_type: str) -> bool:
-        return MARK in node_id and any(part in class_type for part in KEPT)
+        return MARK in node_id and not any(part in class_type for part in RUN_ANEW)
 
     def look_up(self, key: str) -> Any | None:
         return next((bundle[key] for bundle in self._bundles.values() if key in bundle), None)

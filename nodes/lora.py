@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from comfy_api.latest import io
 
 from ..errors import BadRequest
-from ..graph.builder import lora_chain
-from ..hub.headers import read_header
-from ..hub.recognise import lora_modules
-from ..plan import Kind
+from ..plan import Kind, LoraUse
 from . import asking, host, schema
-from .expand import with_checks
-from .keep import MARK
+from .keep import KEEPER, MARK
+
+if TYPE_CHECKING:
+    from ..graph.builder import Builder
 
 
 class ApplyLoraStack(io.ComfyNode):
@@ -27,13 +26,27 @@ class ApplyLoraStack(io.ComfyNode):
 
     @classmethod
     def execute(cls, lora_stack: Any, model: Any = None, clip: Any = None) -> io.NodeOutput:
+        from ..graph.builder import Builder
+        from .expand import behind_check, with_checks
+
         if model is None:
             raise BadRequest("input_missing", name="model")
-        uses = asking.stack(lora_stack, ()) or ()
-        graph = lora_chain(uses, model, clip, prefix=f"{cls.hidden.unique_id}{MARK}")
-        checked = with_checks(graph.nodes)
-        ends = [_behind(graph.outputs[name], checked) for name in ("model", "clip")]
-        return io.NodeOutput(*ends, expand=checked)
+        builder = Builder(f"{cls.hidden.unique_id}{MARK}")
+        KEEPER.expect(cls.hidden.unique_id, repr((model, clip)))
+        for use in asking.stack(lora_stack, ()) or ():
+            model, clip = _load(builder, use, model, clip)
+        nodes = with_checks(builder.nodes)
+        return io.NodeOutput(behind_check(model, nodes), behind_check(clip, nodes), expand=nodes)
+
+
+def _load(builder: Builder, use: LoraUse, model: Any, clip: Any) -> tuple[Any, Any]:
+    from ..graph.parts import lora_id
+
+    inputs = {"model": model, "lora_name": use.name, "strength_model": use.strength_model}
+    if clip is None:
+        return builder.add(lora_id(use.name), "LoraLoaderModelOnly", **inputs).out(0), None
+    lora = builder.add(lora_id(use.name), "LoraLoader", **inputs, clip=clip, strength_clip=use.strength_clip)
+    return lora.out(0), lora.out(1)
 
 
 class CheckLora(io.ComfyNode):
@@ -72,11 +85,10 @@ def patches(patcher: Any) -> int:
 
 def modules_of(lora_name: str) -> int:
     """How many modules of a model the LoRA file has weights for; 0 when it cannot be told."""
+    from ..hub.headers import read_header
+    from ..hub.lora_keys import lora_modules
+
     path = host.model_path(Kind.LORA, lora_name)
-    return len(lora_modules(read_header(path).tensors)) if path else 0
-
-
-def _behind(link: Any, nodes: dict[str, Any]) -> Any:
-    if isinstance(link, list) and f"{link[0]}_check" in nodes:
-        return [f"{link[0]}_check", link[1]]
-    return link
+    if path is None:
+        return 0
+    return len(lora_modules(read_header(str(path), path.suffix, path.stat().st_size).tensors))

@@ -11,8 +11,7 @@ from ..errors import BadRequest, UserError
 from ..plan import Kind, Request
 from ..routes import GUARD_HEADER, MODELS_PATH, PLAN_PATH
 from ..values import from_json, to_json
-from . import host, planning
-from .shelf import shelf
+from . import host
 
 if TYPE_CHECKING:
     from aiohttp.web import Request as HttpRequest
@@ -34,11 +33,13 @@ async def plan(http: HttpRequest) -> Response:
     """``POST {Request as JSON}`` → the plan, nothing queued."""
     from aiohttp import web
 
+    from .planning import plan_for
+
     try:
         _refuse_strangers(http)
         request = from_json(Request, await http.read())
         request = replace(request, language=host.language(request.language))
-        made = await asyncio.to_thread(planning.plan_for, request)
+        made = await asyncio.to_thread(plan_for, request)
     except UserError as error:
         return web.json_response({"error": error.code, "message": str(error)}, status=400)
     return web.Response(text=to_json(made), content_type="application/json")
@@ -47,6 +48,8 @@ async def plan(http: HttpRequest) -> Response:
 async def models(http: HttpRequest) -> Response:
     """``GET ?kind=loras&search=words`` → names of local files that hold every word, at most 50."""
     from aiohttp import web
+
+    from .shelf import shelf
 
     kind = http.query.get("kind", Kind.CHECKPOINT.value)
     if kind not in {known.value for known in Kind}:

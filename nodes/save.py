@@ -8,11 +8,9 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..graph.parameters import parameters_text
-from ..intelligence.explain import explain
 from ..plan import Generation, Verbosity
 from ..values import to_json
-from . import asking, host, runs, schema
+from . import asking, host, schema
 from .auto import EXTRA_PNGINFO_KEY
 from .pictures import pictures, write_png, write_text
 
@@ -36,6 +34,9 @@ class SaveImageWithPlan(io.ComfyNode):
     def execute(
         cls, images: Any, plan: Generation, filename_prefix: str, sidecars: bool, language: str, verbosity: str
     ) -> io.NodeOutput:
+        from ..intelligence.explain import explain
+        from . import runs
+
         spoken = host.language(language)
         with host.speaking(spoken):
             level = asking.choice(Verbosity, verbosity)
@@ -54,6 +55,8 @@ class SaveImageWithPlan(io.ComfyNode):
 
 def texts_of(generation: Generation, said: str) -> dict[str, str]:
     """The PNG text chunks of a generation: ours, and the ``parameters`` that A1111-style readers know."""
+    from ..graph.parameters import parameters_text
+
     return {
         "parameters": parameters_text(generation.plan, generation.seed),
         EXTRA_PNGINFO_KEY: to_json(generation),

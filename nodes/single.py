@@ -7,10 +7,9 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..intelligence.explain import explain
 from ..plan import Analysis, Generation, Plan, Priority, Verbosity
 from ..values import to_json
-from . import asking, host, planning, runs, schema
+from . import asking, host, schema
 
 
 class AnalyzePrompt(io.ComfyNode):
@@ -31,7 +30,9 @@ class AnalyzePrompt(io.ComfyNode):
 
     @classmethod
     def execute(cls, prompt: str, reader: str) -> io.NodeOutput:
-        analysis = planning.read(prompt, reader)
+        from .planning import read
+
+        analysis = read(prompt, reader)
         outputs = (analysis, analysis.text, analysis.style, analysis.content, analysis.complexity.level.value)
         return io.NodeOutput(*outputs, to_json(analysis))
 
@@ -55,7 +56,7 @@ class ChooseModel(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, **widgets: Any) -> str:
-        return planning.fingerprint()
+        return _fingerprint()
 
     @classmethod
     def execute(cls, **widgets: Any) -> io.NodeOutput:
@@ -90,7 +91,7 @@ class RecommendLoras(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, **widgets: Any) -> str:
-        return planning.fingerprint()
+        return _fingerprint()
 
     @classmethod
     def execute(cls, **widgets: Any) -> io.NodeOutput:
@@ -130,7 +131,7 @@ class OptimizeParameters(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, **widgets: Any) -> str:
-        return planning.fingerprint()
+        return _fingerprint()
 
     @classmethod
     def execute(cls, **widgets: Any) -> io.NodeOutput:
@@ -167,7 +168,7 @@ class NegativePrompt(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, **widgets: Any) -> str:
-        return planning.fingerprint()
+        return _fingerprint()
 
     @classmethod
     def execute(cls, own: str, **widgets: Any) -> io.NodeOutput:
@@ -186,6 +187,9 @@ class ExplainPlan(io.ComfyNode):
 
     @classmethod
     def execute(cls, plan: Generation, language: str, verbosity: str, image: Any = None) -> io.NodeOutput:
+        from ..intelligence.explain import explain
+        from . import runs
+
         measured = runs.end(plan) if image is not None else None
         said = explain(plan.plan, asking.choice(Verbosity, verbosity), host.language(language), measured)
         return io.NodeOutput(said, to_json(plan), ui={"text": [said]})
@@ -205,12 +209,22 @@ def _analysis() -> list[Any]:
 
 
 def _plan(widgets: dict[str, Any]) -> Plan:
+    from .planning import plan_for
+
     request = asking.request_from({"mode": "auto", "priority": "balanced", **widgets})
     analysis: Analysis | None = widgets.get("analysis")
     with host.speaking(request.language):
-        return planning.plan_for(request, analysis=analysis)
+        return plan_for(request, analysis=analysis)
+
+
+def _fingerprint() -> str:
+    from .planning import fingerprint
+
+    return fingerprint()
 
 
 def _said(plan: Plan) -> str:
+    from ..intelligence.explain import explain
+
     return explain(plan, Verbosity.STANDARD, plan.request.language)
 
