@@ -147,7 +147,7 @@ FORMAT_LORAS: dict[str, Builder] = {
     "loras/formats/sd15_random.safetensors": partial(_random_lora, "sd15_random", 0),
     "loras/formats/sd15_unet_only.safetensors": partial(_random_lora, "sd15_unet_only", 2, text=False),
     "loras/formats/sd15_locon.safetensors": partial(_random_lora, "sd15_locon", 3, "locon"),
-    "loras/formats/sd15_loha.safetensors": partial(_random_lora, "sd15_loha", 4, "loha", 0.1),
+    "loras/formats/sd15_loha.safetensors": partial(_random_lora, "sd15_loha", 4, "loha", 0.3),
     "loras/formats/sd15_lokr.safetensors": partial(_random_lora, "sd15_lokr", 5, "lokr", 0.05, text=False),
     "loras/formats/sd15_dora.safetensors": partial(_random_lora, "sd15_dora", 6, "dora"),
     "loras/formats/sd15_peft.safetensors": partial(_diffusers_lora, lora.peft, 7),

@@ -184,4 +184,4 @@ def _checkpoint_name(path: str) -> str:
 def _row_lengths(tensor: Tensor) -> Array:
     if isinstance(tensor, Zeros):
         return np.zeros(tensor.shape[0], F16)
-    return np.linalg.norm(tensor.reshape(tensor.shape[0], -1).astype(np.float32), axis=1).astype(F16)
+    return np.asarray(np.linalg.norm(tensor.reshape(tensor.shape[0], -1).astype(np.float32), axis=1), F16)
