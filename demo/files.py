@@ -49,11 +49,11 @@ def _sdxl(prediction: Prediction) -> Model:
 
 
 def _sd3() -> Model:
-    return Model(flow.sd3(), model_header("Toy SD 3", "stable-diffusion-v3", "flow"))
+    return Model(flow.sd3(), model_header("Toy SD 3", "stable-diffusion-3", None))
 
 
 def _flux(width: int, single: int, noise: bool) -> Model:
-    return Model(flow.flux(width, 1, single, noise), model_header("Toy Flux", "Flux.1-dev", "flow"))
+    return Model(flow.flux(width, 1, single, noise), model_header("Toy Flux", "flux-1-dev", None))
 
 
 def _clip(width: int, layers: int) -> Model:

@@ -90,6 +90,14 @@ def test_what_is_complete_stays(tmp_path):
     assert [path.stat().st_ino for path in paths] == before
 
 
+def test_what_people_wrote_in_a_side_file_stays(tmp_path):
+    name = "loras/anime_style_v2.metadata.json"
+    (path,) = write_models(tmp_path, [name])
+    path.write_text('{"favorite": true}')
+    write_models(tmp_path, [name])
+    assert json.loads(path.read_text()) == {"favorite": True}
+
+
 @pytest.mark.parametrize("name", ["embeddings/toy_teal.safetensors", "loras/anime_style_v2.metadata.json"])
 def test_a_truncated_leftover_is_replaced(models, tmp_path, name):
     (path,) = write_models(tmp_path, [name])
