@@ -91,7 +91,7 @@ def _random_lora_sdxl(name: str, seed: int) -> Model:
 
 def _diffusers_lora(names: lora.Names, seed: int) -> Model:
     layers = lora.targets(SD15_FULL) + lora.text_targets()
-    return Model(lora.low_rank(layers, names, lora.noise(seed), with_alpha=False), {"format": "pt"})
+    return Model(lora.low_rank(layers, names, lora.noise(seed), with_alpha=False), note("LoRA of noise"))
 
 
 def _warm_lora(name: str, family: str) -> Model:
