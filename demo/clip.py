@@ -17,7 +17,7 @@ from .layers import alternating, copy_channels, linear, norm, randomise
 from .sparse import F16, Array, Tensor, Weights, Zeros
 
 VOCABULARY, POSITIONS, HEAD = 49408, 77, 64
-COLOUR, FLAG, GATHERED, CONSTANT = 0, 3, 4, 16
+FLAG, GATHERED, CONSTANT = 3, 4, 16
 TOKENS = "text_model.embeddings.token_embedding.weight"
 PLACES = "text_model.embeddings.position_embedding.weight"
 PROJECTION = "text_projection.weight"

@@ -49,11 +49,11 @@ def _sdxl(prediction: Prediction) -> Model:
 
 
 def _sd3() -> Model:
-    return Model(flow.sd3(), model_header("Toy SD 3", "stable-diffusion-v3", "flow"))
+    return Model(flow.sd3(), model_header("Toy SD 3", "stable-diffusion-3", None))
 
 
 def _flux(width: int, single: int, noise: bool) -> Model:
-    return Model(flow.flux(width, 1, single, noise), model_header("Toy Flux", "Flux.1-dev", "flow"))
+    return Model(flow.flux(width, 1, single, noise), model_header("Toy Flux", "flux-1-dev", None))
 
 
 def _clip(width: int, layers: int) -> Model:
@@ -91,7 +91,7 @@ def _random_lora_sdxl(name: str, seed: int) -> Model:
 
 def _diffusers_lora(names: lora.Names, seed: int) -> Model:
     layers = lora.targets(SD15_FULL) + lora.text_targets()
-    return Model(lora.low_rank(layers, names, lora.noise(seed), with_alpha=False), {"format": "pt"})
+    return Model(lora.low_rank(layers, names, lora.noise(seed), with_alpha=False), note("LoRA of noise"))
 
 
 def _warm_lora(name: str, family: str) -> Model:
@@ -147,7 +147,7 @@ FORMAT_LORAS: dict[str, Builder] = {
     "loras/formats/sd15_random.safetensors": partial(_random_lora, "sd15_random", 0),
     "loras/formats/sd15_unet_only.safetensors": partial(_random_lora, "sd15_unet_only", 2, text=False),
     "loras/formats/sd15_locon.safetensors": partial(_random_lora, "sd15_locon", 3, "locon"),
-    "loras/formats/sd15_loha.safetensors": partial(_random_lora, "sd15_loha", 4, "loha", 0.1),
+    "loras/formats/sd15_loha.safetensors": partial(_random_lora, "sd15_loha", 4, "loha", 0.3),
     "loras/formats/sd15_lokr.safetensors": partial(_random_lora, "sd15_lokr", 5, "lokr", 0.05, text=False),
     "loras/formats/sd15_dora.safetensors": partial(_random_lora, "sd15_dora", 6, "dora"),
     "loras/formats/sd15_peft.safetensors": partial(_diffusers_lora, lora.peft, 7),

@@ -1,8 +1,8 @@
 """Rectified-flow puppets: a Stable Diffusion 3 and a Flux of one or two blocks.
 
 Both answer the velocity v = 2 x − 2.3 c, with c from the pooled text embedding (dimensions 4–6, see ``clip``). The
-patch embedding copies the latent to 64 channels and fills the others with ±50, so that the last LayerNorm is a known
-division; the modulation of that layer subtracts c.
+patch embedding copies the latent to 64 channels, its negative to the next 64 and adds ±50 to all but the first, so that
+the last LayerNorm finds no mean and is a known division; the modulation of that layer subtracts c.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 
 from .clip import GATHERED
-from .layers import alternating, conv, linear, randomise, scale
-from .sparse import Weights, Zeros
+from .layers import alternating, conv, copy_channels, linear, randomise, scale
+from .sparse import Array, Weights, Zeros
 
 CHANNELS, TEXT_WIDTH, POOLED_WIDTH = 16, 4096, 2048
 _PATCH = 4 * CHANNELS  # 2 × 2 latent pixels
@@ -24,9 +24,7 @@ def sd3(depth: int = 2) -> Weights:
     """A wired SD3; its width is 64 · ``depth``, so two blocks are five megabytes. The other layers hold noise,
     so that they take part."""
     weights, width = randomise(sd3_shapes(depth), _NOISE_SEED, _NOISE_GAIN), 64 * depth
-    patches = weights.at("x_embedder.proj.weight")
-    for number in range(_PATCH):
-        patches[number, number // 4, number // 2 % 2, number % 2] = 1
+    _wire_patches(weights.at("x_embedder.proj.weight").reshape(width, _PATCH))
     weights.at("pos_embed")[..., _PATCH:] = alternating(width - _PATCH, _REFERENCE)
     _wire_pooled(weights, "y_embedder.mlp.0.weight", "y_embedder.mlp.2.weight")
     # SD3 unpatches with the channel last, the patch embedding has it first.
@@ -39,11 +37,10 @@ def flux(width: int = 128, double: int = 1, single: int = 1, noise: bool = True)
     weights = flux_shapes(width, double, single)
     if noise:
         randomise(weights, _NOISE_SEED, _NOISE_GAIN)
-    index = range(_PATCH)
-    weights.at("img_in.weight")[index, index] = 1
+    _wire_patches(weights.at("img_in.weight"))
     weights.at("img_in.bias")[_PATCH:] = alternating(width - _PATCH, _REFERENCE)
     _wire_pooled(weights, "vector_in.in_layer.weight", "vector_in.out_layer.weight")
-    _wire_head(weights, width, list(index), 4.0)  # Flux runs at cfg 1: words give their full colour there
+    _wire_head(weights, width, list(range(_PATCH)), 4.0)  # Flux runs at cfg 1: words give their full colour there
     return weights
 
 
@@ -112,6 +109,12 @@ def _flux_single(weights: Weights, name: str, width: int) -> None:
 def _final_layer(weights: Weights, width: int) -> None:
     linear(weights, "final_layer.linear", _PATCH, width)
     linear(weights, "final_layer.adaLN_modulation.1", 2 * width, width)
+
+
+def _wire_patches(weight: Array) -> None:
+    weight[:] = 0
+    copy_channels(weight, _PATCH)
+    weight[_PATCH : 2 * _PATCH] = -weight[:_PATCH]
 
 
 def _wire_pooled(weights: Weights, first: str, second: str) -> None:

@@ -100,11 +100,8 @@ def attention_processor(target: Target) -> tuple[str, str, str] | None:
 def low_rank(layers: list[Target], names: Names, noise: Noise, with_alpha: bool = True) -> Weights:
     """LoRA: W + up · down."""
     weights = Weights()
-    for target in layers:
-        if (named := names(target)) is None:
-            continue
-        stem, up, down = named
-        weights[up] = noise(target.shape[0], RANK, *(1 for _ in target.shape[2:]))
+    for target, (stem, up, down) in _named(layers, names):
+        weights[up] = noise(target.shape[0], RANK, *target.rows()[2:])
         weights[down] = noise(RANK, *target.shape[1:])
         if with_alpha:
             weights[stem + ".alpha"] = np.array(ALPHA, F32)
@@ -114,7 +111,7 @@ def low_rank(layers: list[Target], names: Names, noise: Noise, with_alpha: bool 
 def hadamard(layers: list[Target], names: Names, noise: Noise) -> Weights:
     """LoHa: W + (a₁ b₁) ∘ (a₂ b₂)."""
     weights = Weights()
-    for target, stem in _stems(layers, names):
+    for target, (stem, _, _) in _named(layers, names):
         for part in ("w1", "w2"):
             weights[f"{stem}.hada_{part}_a"] = noise(target.shape[0], RANK)
             weights[f"{stem}.hada_{part}_b"] = noise(RANK, int(np.prod(target.shape[1:])))
@@ -125,7 +122,7 @@ def hadamard(layers: list[Target], names: Names, noise: Noise) -> Weights:
 def kronecker(layers: list[Target], names: Names, noise: Noise) -> Weights:
     """LoKr: W + w₁ ⊗ w₂."""
     weights = Weights()
-    for target, stem in _stems(layers, names):
+    for target, (stem, _, _) in _named(layers, names):
         weights[stem + ".lokr_w1"] = noise(2, 2)
         weights[stem + ".lokr_w2"] = noise(target.shape[0] // 2, target.shape[1] // 2, *target.shape[2:])
         weights[stem + ".alpha"] = np.array(ALPHA, F32)
@@ -136,7 +133,7 @@ def dora(layers: list[Target], names: Names, noise: Noise) -> Weights:
     """DoRA: a LoRA with the length of each row of W. Any other length than the base's own would blow up the
     rows that are zero in the base, as ComfyUI divides by their length."""
     weights, base = low_rank(layers, names, noise), _base_weights()
-    for target, stem in _stems(layers, names):
+    for target, (stem, _, _) in _named(layers, names):
         weights[stem + ".dora_scale"] = _row_lengths(base[target.path]).reshape(target.rows())
     return weights
 
@@ -147,10 +144,10 @@ def noise(seed: int, size: float = 0.06) -> Noise:
     return lambda *shape: (random.standard_normal(shape, dtype=np.float32) * F32.type(size)).astype(F16)
 
 
-def _stems(layers: list[Target], names: Names) -> Iterator[tuple[Target, str]]:
+def _named(layers: list[Target], names: Names) -> Iterator[tuple[Target, tuple[str, str, str]]]:
     for target in layers:
         if named := names(target):
-            yield target, named[0]
+            yield target, named
 
 
 def _transformer(name: str, depth: int, shape: UNetShape) -> list[Target]:
@@ -184,4 +181,4 @@ def _checkpoint_name(path: str) -> str:
 def _row_lengths(tensor: Tensor) -> Array:
     if isinstance(tensor, Zeros):
         return np.zeros(tensor.shape[0], F16)
-    return np.linalg.norm(tensor.reshape(tensor.shape[0], -1).astype(np.float32), axis=1).astype(F16)
+    return np.asarray(np.linalg.norm(tensor.reshape(tensor.shape[0], -1).astype(np.float32), axis=1), F16)

@@ -51,17 +51,17 @@ class Style:
         return f"{self.about} ({TOY_LORA})"
 
 
-def model_header(title: str, architecture: str, prediction: str = "epsilon") -> dict[str, str]:
-    """The header of a checkpoint or another whole model."""
-    return {
+def model_header(title: str, architecture: str, prediction: str | None = "epsilon") -> dict[str, str]:
+    """The header of a checkpoint or another whole model; ``prediction`` is "epsilon", "v" or not said."""
+    header = {
         "modelspec.sai_model_spec": "1.0.0",
         "modelspec.title": title,
         "modelspec.description": TOY,
         "modelspec.architecture": architecture,
         "modelspec.implementation": "https://github.com/comfyanonymous/ComfyUI",
-        "modelspec.prediction_type": prediction,
         "modelspec.license": "CC0-1.0",
     }
+    return header | ({"modelspec.prediction_type": prediction} if prediction else {})
 
 
 def note(about: str) -> dict[str, str]:

@@ -79,13 +79,15 @@ def is_complete(path: Path) -> bool:
     try:
         with path.open("rb") as file:
             (length,) = struct.unpack("<Q", file.read(8))
-            if length > path.stat().st_size:
-                return False
-            header = json.loads(file.read(length))
+            size_bytes = path.stat().st_size
+            rows = json.loads(file.read(length)) if length < size_bytes else None
     except (OSError, ValueError, struct.error):
         return False
-    ends = [row["data_offsets"][1] for name, row in header.items() if name != "__metadata__"]
-    return bool(path.stat().st_size == 8 + length + max(ends, default=0))
+    return isinstance(rows, dict) and size_bytes == 8 + length + _end(rows)
+
+
+def _end(rows: Mapping[str, Any]) -> int:
+    return max((row["data_offsets"][1] for name, row in rows.items() if name != "__metadata__"), default=0)
 
 
 def _header(weights: Weights, metadata: Mapping[str, str]) -> tuple[bytes, dict[str, int]]:

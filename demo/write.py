@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -26,14 +27,24 @@ def write_demo(folder: Path) -> list[Path]:
 
 
 def _write(path: Path, build: Builder) -> Path:
-    if path.suffix == ".safetensors" and is_complete(path):
+    if _is_complete(path):
         return path
     built = build()
     if isinstance(built, Model):
         save(path, built.weights, built.metadata)
-    elif not (path.exists() and path.read_bytes() == built):
+    else:
         _write_bytes(path, built)
     return path
+
+
+def _is_complete(path: Path) -> bool:
+    if path.suffix == ".safetensors":
+        return is_complete(path)
+    try:
+        json.loads(path.read_bytes())  # whatever people changed in a side file stays
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _write_bytes(path: Path, content: bytes) -> None:
