@@ -13,17 +13,11 @@ ROOT = HERE.parent.parent
 FACTS = json.loads((HERE / "template_settings.json").read_text(encoding="utf-8"))
 ROWS = families()
 GROUPS = {"default", "anime", "photo", "artistic"}
-ARCHITECTURES = set(
-    "sd15 sd20 sdxl sdxl_refiner sd3 flux flux_schnell flux2 chroma qwen_image z_image hidream lumina2 anima"
-    " ernie_image krea2 wan21 wan22".split()
-)
-# The source that covers each column with a number in it.
-SOURCED = {name: name for name in "native_pixels buckets steps complexity_steps cfg samplers shift memory_factor".split()}
-SOURCED |= {name: name for name in "clip_skip rescale_cfg lora_parents second_switch parameters_b".split()}
-SOURCED |= {"min_side": "sides", "max_side": "sides", "multiple": "sides"}
-SOURCED |= {"latent_channels": "latent", "latent_scale": "latent"}
-SOURCED |= {"cfg": "cfg", "sampler": "sampler", "strength": "strength"}
-# The graph of the official templates has no opinion on these numbers.
+ARCHITECTURES = {"sd15", "sd20", "sdxl", "sdxl_refiner", "sd3", "flux", "flux_schnell", "flux2", "chroma", "qwen_image"}
+ARCHITECTURES |= {"z_image", "hidream", "lumina2", "anima", "ernie_image", "krea2", "wan21", "wan22"}
+# Columns that share a source.
+SOURCED = {"min_side": "sides", "max_side": "sides", "multiple": "sides", "latent_channels": "latent", "latent_scale": "latent"}
+# Numbers that order rows or are part of a name.
 UNSOURCED = {"match_rank", "match"}
 
 
@@ -46,7 +40,7 @@ def test_every_number_has_a_source(kind):
 
 def test_every_source_speaks_of_something():
     for name, row in ROWS.items():
-        columns = {SOURCED.get(field.name, field.name) for field in fields(Family)}
+        columns = {SOURCED.get(column.name, column.name) for column in fields(Family)}
         assert set(row.sources) <= columns, name
         assert all(len(text) > 5 for text in row.sources.values())
 
@@ -180,6 +174,21 @@ NAMES = [
 def test_siblings_are_told_apart_by_name(architecture, name, family):
     row, named = family_named(architecture, [name])
     assert (row.id, named) == (family, True)
+
+
+@pytest.mark.parametrize(
+    "architecture, name, billions, family",
+    [
+        ("sd3", "sd3.5.safetensors", 2.5, "sd35_medium"),
+        ("sd3", "sd3.5.safetensors", 8.1, "sd35_large"),
+        ("flux2", "klein_mix.safetensors", 9.0, "flux2_klein_9b"),
+        ("flux2", "mymerge.safetensors", 4.0, "flux2_klein"),
+        ("flux2", "flux2_dev.safetensors", 0, "flux2_dev"),
+        ("flux2", "mymerge.safetensors", 500.0, "flux2_dev"),
+    ],
+)
+def test_siblings_are_told_apart_by_size(architecture, name, billions, family):
+    assert family_named(architecture, [name], int(billions * 1e9))[0].id == family
 
 
 def test_official_files_name_their_family():

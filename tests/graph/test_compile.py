@@ -167,5 +167,5 @@ def test_plans_nobody_can_build_say_so():
         build(replace(plan_of("sd15"), family="dreams"), SEED)
     with pytest.raises(BadRequest, match="knit"):
         build(replace(plan_of("sd15"), recipe="knit"), SEED)
-    with pytest.raises(MissingModel, match="Flux.1 dev"):
+    with pytest.raises(MissingModel, match=r"Flux\.1 dev"):
         build(replace(plan_of("flux_dev"), models=Models(diffusion_model="flux.safetensors")), SEED)
