@@ -12,6 +12,8 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 MAX_HEADER_BYTES = 100_000_000  # the safetensors library refuses longer ones
@@ -27,10 +29,11 @@ _PICKLES = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 @dataclass(frozen=True)
 class Header:
     """``tensors`` maps a tensor's name to its ``dtype``, ``shape`` (outermost first) and ``data_offsets``
-    (bytes from the end of the header); ``problem`` is a key of ``locales/*/errors.json``."""
+    (bytes from the end of the header); ``sizes`` are bytes by dtype; ``problem`` is a key of ``locales/*/errors.json``."""
 
     tensors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
+    sizes: Mapping[str, int] = field(default_factory=dict)
     problem: str | None = None
 
 
@@ -93,31 +96,30 @@ def parse_header(raw: bytes, data_bytes: int) -> Header:
     """The JSON part of a header, checked against the ``data_bytes`` that follow it."""
     try:
         tensors = json.loads(raw)
-    except (ValueError, RecursionError):
+        if not isinstance(tensors, dict):
+            return Header(problem="file_header_invalid")
+        metadata = tensors.pop("__metadata__", None)
+        sizes, furthest = _sizes(tensors)
+    except (ValueError, RecursionError, KeyError, TypeError):
         return Header(problem="file_header_invalid")
-    if not isinstance(tensors, dict):
-        return Header(problem="file_header_invalid")
-    metadata = tensors.pop("__metadata__", None)
-    problem = _fault(tensors, data_bytes)
-    if problem:
-        return Header(problem=problem)
-    return Header(tensors, metadata if isinstance(metadata, dict) else {})
+    if furthest > data_bytes:
+        return Header(problem="file_truncated")
+    return Header(tensors, metadata if isinstance(metadata, dict) else {}, sizes)
 
 
-def _fault(tensors: Mapping[str, Any], data_bytes: int) -> str | None:
-    if not tensors:
-        return "file_header_invalid"
-    furthest, sides = 0, set[Any]()
-    try:
-        for tensor in tensors.values():
-            start, end = tensor["data_offsets"]
-            if not 0 <= start <= end or type(tensor["dtype"]) is not str or type(tensor["shape"]) is not list:
-                return "file_header_invalid"
-            sides.update(tensor["shape"])
-            if end > furthest:
-                furthest = end
-    except (KeyError, TypeError, ValueError):
-        return "file_header_invalid"
-    if not all(type(side) is int for side in sides):
-        return "file_header_invalid"
-    return "file_truncated" if furthest > data_bytes else None
+def _sizes(tensors: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, int], int]:
+    """Bytes by dtype and the end of the last tensor; raises where an entry is not what the format says."""
+    entries = tensors.values()
+    sides = set(chain.from_iterable(map(itemgetter("shape"), entries)))
+    dtypes = list(map(itemgetter("dtype"), entries))
+    sizes: dict[str, int] = dict.fromkeys(dtypes, 0)
+    furthest = 0
+    for dtype, (start, end) in zip(dtypes, map(itemgetter("data_offsets"), entries), strict=True):
+        if not 0 <= start <= end:
+            raise ValueError("offsets run backwards")
+        sizes[dtype] += end - start
+        if end > furthest:
+            furthest = end
+    if not sizes or not all(type(side) is int for side in sides) or not all(type(dtype) is str for dtype in sizes):
+        raise ValueError("no tensors, or wrong types")
+    return sizes, furthest

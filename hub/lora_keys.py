@@ -7,7 +7,7 @@ Every spelling counts: kohya (``lora_unet_…``), diffusers and PEFT (``….lora
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -48,6 +48,7 @@ _UP = (
     ".hada_w1_a",
     ".diff",
 )
+_TEXT_ENCODERS = ("lora_te", "text_encoder", "te_", "lora_prior_te")
 _MODULE = re.compile(r"(_lora\.|\.(lora[_.]|lora_linear_layer|hada_|lokr_|oft_|diff|alpha|dora_scale|w_norm|b_norm)).*$")
 
 
@@ -60,18 +61,45 @@ def is_lora(tensors: Tensors) -> bool:
 
 def lora_architecture(tensors: Tensors) -> str | None:
     """The architecture whose modules these keys patch."""
-    keys = _unet_first(tensors)
-    words = keys.replace(".", "_")
+    every = _Keys(tensors, list(tensors))
+    return every.first("lora_unet") or every.without_text_encoder().first("lora") or every.first("lora_text")
 
-    def fits(rule: Mapping[str, Any]) -> bool:
+
+class _Keys:
+    """Key names as one text: finding a word in it is far quicker than asking every key."""
+
+    def __init__(self, tensors: Tensors, names: Sequence[str]) -> None:
+        self.tensors, self.names = tensors, names
+        self.keys = "\n" + "\n".join(names) + "\n"
+        self.words = self.keys.replace(".", "_")
+        self.found: dict[str, int] = {}
+
+    def without_text_encoder(self) -> _Keys:
+        names = [name for name in self.names if not name.startswith(_TEXT_ENCODERS)]
+        return self if len(names) == len(self.names) else _Keys(self.tensors, names)
+
+    def first(self, rules: str) -> str | None:
+        return next((str(rule["architecture"]) for rule in _rules(rules) if self.fits(rule)), None)
+
+    def fits(self, rule: Mapping[str, Any]) -> bool:
         return (
-            all(word in words for word in rule["all"])
-            and not any(word in words for word in rule.get("none", ()))
-            and all(_width(tensors, keys, words, word, False) in sides for word, sides in rule.get("width", {}).items())
-            and all(_width(tensors, keys, words, word, True) in sides for word, sides in rule.get("out", {}).items())
+            all(self.at(word) >= 0 for word in rule.get("all", ()))
+            and all(self.width(word, False) in sides for word, sides in rule.get("width", {}).items())
+            and all(self.width(word, True) in sides for word, sides in rule.get("out", {}).items())
+            and not any(self.at(word) >= 0 for word in rule.get("none", ()))
         )
 
-    return next((str(rule["architecture"]) for rule in _rules() if fits(rule)), None)
+    def at(self, word: str) -> int:
+        if word not in self.found:
+            self.found[word] = self.words.find(word)
+        return self.found[word]
+
+    def width(self, word: str, out: bool) -> int | None:
+        at = self.at(word)
+        if at < 0:
+            return None
+        key = self.keys[self.keys.rfind("\n", 0, at) + 1 : self.keys.find("\n", at)]
+        return module_width(self.tensors, _MODULE.sub("", key), out)
 
 
 def lora_modules(tensors: Iterable[str]) -> frozenset[str]:
@@ -80,26 +108,9 @@ def lora_modules(tensors: Iterable[str]) -> frozenset[str]:
 
 
 @cache
-def _rules() -> Sequence[Mapping[str, Any]]:
-    rules: Sequence[Mapping[str, Any]] = table("architectures")["lora"]
+def _rules(name: str) -> Sequence[Mapping[str, Any]]:
+    rules: Sequence[Mapping[str, Any]] = table("architectures")[name]
     return rules
-
-
-def _unet_first(tensors: Iterable[str]) -> str:
-    names = list(tensors)
-    texts = [name for name in names if name.startswith(("lora_te", "text_encoder", "te_", "lora_prior_te"))]
-    if texts:
-        apart = set(texts)
-        names = [name for name in names if name not in apart] + texts
-    return "\n" + "\n".join(names) + "\n"
-
-
-def _width(tensors: Tensors, keys: str, words: str, word: str, out: bool) -> int | None:
-    at = words.find(word)
-    if at < 0:
-        return None
-    key = keys[keys.rfind("\n", 0, at) + 1 : keys.find("\n", at)]
-    return module_width(tensors, _MODULE.sub("", key), out)
 
 
 def module_width(tensors: Tensors, module: str, out: bool = False) -> int | None:
@@ -108,11 +119,15 @@ def module_width(tensors: Tensors, module: str, out: bool = False) -> int | None
     for suffix in _UP if out else _DOWN:
         tensor = tensors.get(module + suffix)
         if tensor is not None and len(tensor["shape"]) > side:
-            return int(tensor["shape"][side])
+            return _side(tensor, side)
     first, second = (_kron_side(tensors, f"{module}.lokr_{part}", side) for part in ("w1", "w2"))
     return first * second if first and second else None
 
 
 def _kron_side(tensors: Tensors, name: str, side: int) -> int | None:
     tensor = tensors.get(name) or tensors.get(name + ("_b" if side else "_a"))
-    return int(tensor["shape"][side]) if tensor is not None and len(tensor["shape"]) > side else None
+    return _side(tensor, side) if tensor is not None and len(tensor["shape"]) > side else None
+
+
+def _side(tensor: Mapping[str, Any], side: int) -> int:
+    return int(tensor["shape"][side])

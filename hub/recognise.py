@@ -71,22 +71,23 @@ def recognise(kind: Kind, header: Header) -> Recognition:
     """What the file that ComfyUI lists under ``kind`` really holds."""
     tensors = header.tensors
     if kind is Kind.LORA and is_lora(tensors):
-        return _measured(tensors, lora_architecture(tensors))
+        return _measured(header, lora_architecture(tensors))
     if kind in _MODELS:
-        return _model(kind, tensors)
+        return _model(kind, header)
     found = _first(_TABLES.get(kind), tensors)
     if found:
-        return _measured(tensors, found["architecture"])
-    return _measured(tensors, None, _elsewhere(kind, tensors))
+        return _measured(header, found["architecture"])
+    return _measured(header, None, _elsewhere(kind, tensors))
 
 
-def _model(kind: Kind, tensors: Tensors) -> Recognition:
+def _model(kind: Kind, header: Header) -> Recognition:
+    tensors = header.tensors
     rule = diffusion_rule(tensors)
     if rule is None:
         elsewhere = None if _has_parts(tensors) else _elsewhere(kind, tensors)
-        return _measured(tensors, None, elsewhere, split=True)
+        return _measured(header, None, elsewhere, split=True)
     prediction = Prediction.V if "v_pred" in tensors or "edm_vpred.sigma_max" in tensors else Prediction(rule["prediction"])
-    return _measured(tensors, rule["architecture"], prediction=prediction, split=True)
+    return _measured(header, rule["architecture"], prediction=prediction, split=True)
 
 
 def diffusion_rule(tensors: Tensors) -> Rule | None:
@@ -176,13 +177,13 @@ def _same(shape: Sequence[int], wanted: Sequence[int]) -> bool:
 
 
 def _measured(
-    tensors: Tensors,
+    header: Header,
     architecture: str | None,
     belongs: Kind | None = None,
     prediction: Prediction | None = None,
     split: bool = False,
 ) -> Recognition:
-    sizes = _part_sizes(tensors) if split else {"all": _sizes(tensors.values())}
+    sizes = _part_sizes(header) if split else {"all": header.sizes}
     parts = frozenset(sizes) & {"unet", "clip", "vae"} if split else frozenset[str]()
     weighed = sizes.get("unet") or sizes.get("all") or next(iter(sizes.values()))
     return Recognition(
@@ -193,23 +194,14 @@ def _measured(
         {part: sum(sizes[part].values()) for part in sorted(parts)},
         DTYPES.get(max(weighed, key=lambda dtype: weighed[dtype]), (None, 0))[0],
         int(sum(size / DTYPES.get(dtype, ("", 1.0))[1] for dtype, size in weighed.items())),
-        len(tensors),
+        len(header.tensors),
     )
 
 
-def _sizes(tensors: Any) -> dict[str, int]:
-    sizes: dict[str, int] = {}
-    for tensor in tensors:
+def _part_sizes(header: Header) -> dict[str, Mapping[str, int]]:
+    parts: dict[str, dict[str, int]] = {}
+    for name, tensor in header.tensors.items():
+        sizes = parts.setdefault(PART_OF.get(name.partition(".")[0], "other"), {})
         start, end = tensor["data_offsets"]
-        dtype = tensor["dtype"]
-        sizes[dtype] = sizes.get(dtype, 0) + end - start
-    return sizes
-
-
-def _part_sizes(tensors: Tensors) -> dict[str, dict[str, int]]:
-    parts: dict[str, list[Mapping[str, Any]]] = {}
-    for name, tensor in tensors.items():
-        parts.setdefault(PART_OF.get(name.partition(".")[0], "other"), []).append(tensor)
-    if "clip" not in parts and "vae" not in parts:
-        parts = {"unet": list(tensors.values())}
-    return {part: _sizes(held) for part, held in parts.items()}
+        sizes[tensor["dtype"]] = sizes.get(tensor["dtype"], 0) + end - start
+    return {**parts} if "clip" in parts or "vae" in parts else {"unet": header.sizes}

@@ -8,29 +8,28 @@ Strength = tuple[float | None, float | None, float | None]  # minimum, recommend
 UNKNOWN: Strength = (None, None, None)
 LIMIT = 2.0  # what people mean by a weight; larger numbers are steps, sizes or CFG
 
-_NUMBER = r"(-?\d(?:[.,]\d{1,2})?)"
-_WORD = r"(?:weights?|strengths?|lora|use|using|recommended?|suggest(?:ed)?|best|works?|pesos?|fuerza|usar?)"
-_RANGE = re.compile(
-    _WORD + r"[^.\n\d]{0,40}" + _NUMBER + r"\s*(?:-|–|—|~|to|and|a)\s*" + _NUMBER + r"(?![\d.,]*\d|\s*(?:steps|px|%))",
+# Numbers are rarer than words, so they are looked for first and the words before them after.
+_END = r"(?![\d.,]*\d|\s*(?:steps|px|%))"
+_RANGE = re.compile(r"(?<![\d.,])(\d(?:[.,]\d{1,2})?)\s*(?:-|–|—|~|to|and|a)\s*(\d(?:[.,]\d{1,2})?)" + _END)
+_SINGLE = re.compile(r"(?<![\d.,])(-?\d(?:[.,]\d{1,2})?)" + _END)
+_BEFORE_RANGE = re.compile(
+    r"\b(weights?|strengths?|loras?|us(e|ing)|recommend\w*|suggest\w*|best|works?|pesos?|fuerza|usa[rl]?\w*)\b[^.\n\d]*$",
     re.IGNORECASE,
 )
-_SINGLE = re.compile(
-    r"(?:weight|strength|peso|fuerza)s?\b[^.\n\d]{0,25}" + _NUMBER + r"(?![\d.,]*\d|\s*(?:steps|px|%))", re.IGNORECASE
-)
-_TAG = re.compile(r"<lora:[^:>]{1,200}:" + _NUMBER)
+_BEFORE_SINGLE = re.compile(r"(weight|strength|peso|fuerza)s?\b[^.\n\d]{0,25}$|<lora:[^:>]{1,60}:$", re.IGNORECASE)
+_REACH = 60  # characters between the word and the number
 
 
 def strength_in_text(text: str) -> Strength:
     """The range or number a description recommends: "use 0.6-0.8", "weight: 0.7", ``<lora:name:0.8>``."""
     for found in _RANGE.finditer(text):
         low, high = sorted(_value(part) for part in found.groups())
-        if 0 < low <= high <= LIMIT:
+        if 0 < low <= high <= LIMIT and _BEFORE_RANGE.search(text, max(0, found.start() - _REACH), found.start()):
             return (low, round((low + high) / 2, 3), high)
-    for pattern in (_SINGLE, _TAG):
-        for found in pattern.finditer(text):
-            value = _value(found.group(1))
-            if 0 < abs(value) <= LIMIT:
-                return (None, value, None)
+    for found in _SINGLE.finditer(text):
+        value = _value(found.group(1))
+        if 0 < abs(value) <= LIMIT and _BEFORE_SINGLE.search(text, max(0, found.start() - _REACH), found.start()):
+            return (None, value, None)
     return UNKNOWN
 
 
