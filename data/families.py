@@ -150,6 +150,11 @@ def family_named(architecture: str, texts: Iterable[str], parameters: int = 0) -
     return min(rows, key=lambda row: row.match_rank, default=None), False
 
 
+def family_of_base(name: str) -> Family | None:
+    """The family a hub or a trainer calls by this name ("SDXL 1.0", "stable-diffusion-xl-v1-base/lora")."""
+    return _bases().get(_bare(name.split("/")[0])) or _bases().get(_bare(name.rsplit("/", 1)[-1]))
+
+
 def distillation_named(architecture: str, texts: Iterable[str]) -> Distillation | None:
     """The distillation that the texts of a file of this architecture speak of, by the longest match."""
     words = " ".join(plain(text) for text in texts)
@@ -161,6 +166,15 @@ def distillation_named(architecture: str, texts: Iterable[str]) -> Distillation 
 def plain(text: str) -> str:
     """A name as ``match`` patterns expect it: lower case, underscores as hyphens."""
     return text.lower().replace("_", "-")
+
+
+@cache
+def _bases() -> dict[str, Family]:
+    return {_bare(name): row for row in families().values() for name in row.base_models}
+
+
+def _bare(name: str) -> str:
+    return re.sub(r"[\W_]+", "", name.lower())
 
 
 def _of_size(row: Family, parameters: int) -> bool:
@@ -206,6 +220,11 @@ def _version(text: str) -> tuple[int, ...]:
 
 
 def _row(kind: type, row: dict[str, Any]) -> Any:
-    from pydantic import TypeAdapter
+    return _reader(kind).validate_python(row)
 
-    return TypeAdapter(kind).validate_python(row)
+
+@cache
+def _reader(kind: Any) -> Any:
+    from pydantic import TypeAdapter  # late: 0.1 s
+
+    return TypeAdapter(kind)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from pack.data import table
-from pack.data.families import Distillation, Family, distillation_named, distillations, families, family_named
+from pack.data.families import Distillation, Family, distillation_named, distillations, families, family_named, family_of_base
 from pack.plan import Dialect, Level, Priority
 
 HERE = Path(__file__).parent
@@ -34,7 +34,7 @@ def test_every_number_has_a_source(kind):
     """A variant that says its own number says its own source, too."""
     for name, row in table("families")[kind].items():
         for column in row.keys() - UNSOURCED:
-            if has_number(row[column]) and row[column]:
+            if column == "samplers" or (has_number(row[column]) and row[column]):
                 assert SOURCED.get(column, column) in row.get("sources", {}), f"{name}.{column}"
 
 
@@ -204,6 +204,17 @@ def test_hub_names_lead_to_their_family():
             assert family_named(row.architecture, [name])[0].id == family, name
 
 
+def test_hub_and_trainer_names_are_known():
+    names = [(re.sub(r"[\W_]+", "", name.lower()), row.id) for row in ROWS.values() for name in row.base_models]
+    assert len({name for name, _ in names}) == len(set(names))
+    known = {"SDXL 1.0": "sdxl", "stable-diffusion-xl-v1-base/lora": "sdxl", "sdxl_base_v1-0": "sdxl", "Pony": "pony"}
+    known |= {"Illustrious": "illustrious", "NoobAI": "noobai", "Flux.1 D": "flux_dev", "SD 1.5": "sd15", "sd_v1": "sd15"}
+    known |= {"black-forest-labs/FLUX.1-dev": "flux_dev", "Flux.1 S": "flux_schnell", "ZImageTurbo": "z_image_turbo"}
+    for name, family in known.items():
+        assert family_of_base(name).id == family
+    assert family_of_base("Etch A Sketch") is None
+
+
 def test_an_unnamed_file_is_its_architecture():
     for architecture in ARCHITECTURES:
         row, named = family_named(architecture, ["mymerge_v3.safetensors"])
@@ -246,6 +257,15 @@ def test_halves_of_a_two_part_model():
     assert row.half_of("styles/ink_low_noise.safetensors") == 1
     assert row.half_of("highland.safetensors") is None
     assert ROWS["sdxl"].half_of("high_noise.safetensors") is None
+
+
+@pytest.mark.parametrize("host", table("native_nodes"))
+def test_every_sampler_exists_on_the_hosts(host):
+    fields_of = {field["name"]: field for field in table("native_nodes")[host]["KSampler"]["inputs"]}
+    pairs = [pair for row in ROWS.values() if row.runs_on(host) for pair in row.samplers.values()]
+    pairs += [(row.sampler, row.scheduler) for row in distillations().values()]
+    assert {sampler for sampler, _ in pairs} <= set(fields_of["sampler_name"]["choices"])
+    assert {scheduler for _, scheduler in pairs} <= set(fields_of["scheduler"]["choices"])
 
 
 def test_hosts():

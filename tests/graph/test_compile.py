@@ -69,6 +69,11 @@ def test_graph_is_what_the_host_takes(name, host):
     assert not list(faults(build(plan, SEED, image=image).nodes, host))
 
 
+def test_snapshots_hold_what_graphs_use_and_nothing_else():
+    used = {node["class_type"] for plan, image in cases().values() for node in build(plan, SEED, image=image).nodes.values()}
+    assert set().union(*HOSTS.values()) == used | {"SaveImage", "LoadImage"}
+
+
 def test_validation_sees_what_is_wrong():
     nodes = json.loads(json.dumps(build(plan_of("sd15"), SEED).nodes))
     nodes["sampler"]["inputs"] |= {"sampler_name": "magic", "cfg": 7, "latent_image": ["checkpoint", 0], "extra": 1}
