@@ -218,9 +218,11 @@ def measure(folder: Path, count: int, database: Path, rounds: int) -> dict[str, 
         return Registry(database, {Kind.LORA: [folder]})
 
     def first() -> None:
-        for path in database.parent.glob(f"{database.name}*"):
+        for path in database.parent.glob(f"{database.stem}*"):
             path.unlink()
-        report = registry().scan()
+        fresh = registry()
+        report = fresh.scan()
+        fresh.close()
         assert report.read == count and not report.problems, report
 
     floor(folder)  # warm the page cache, so that both sides read memory
@@ -246,6 +248,7 @@ def measure(folder: Path, count: int, database: Path, rounds: int) -> dict[str, 
         "rescan_against_walk": round(rescan_s / walk_s, 2),
         "library_s": round(library_s, 3),
         "library_unchanged_ms": round(1000 * same_s, 3),
+        "stall_floor_ms": round(1000 * longest_stall(lambda: floor(folder)), 1),
         "stall_first_scan_ms": round(1000 * longest_stall(first), 1),
         "stall_rescan_and_library_ms": round(1000 * longest_stall(lambda: (registry().scan(), registry().library())), 1),
         "database_mb": round(database.stat().st_size / 1e6, 1),
