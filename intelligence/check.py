@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..data import table
 from ..data.families import Distillation, Family, families
-from ..plan import Kind, Library, LoraChoice, Machine, Models, Reason, Request, Settings
+from ..plan import Kind, Library, LoraChoice, Models, Reason, Request, Settings
 from .named import stem
 from .resolution import native_size
 from .write_prompt import says
@@ -22,10 +22,9 @@ class Draft:
     models: Models
     settings: Settings
     prompt: str
-    loras: tuple[LoraChoice, ...] = ()
-    distillation: Distillation | None = None
-    library: Library = Library()
-    machine: Machine = Machine()
+    loras: tuple[LoraChoice, ...]
+    distillation: Distillation | None
+    library: Library
 
     @property
     def few_steps(self) -> bool:
@@ -141,7 +140,9 @@ def _stack(draft: Draft) -> Iterator[Reason]:
         yield Reason("loras", "warn.fixed_over_limit", {"what": "loras", "value": len(draft.loras), "limit": limit})
     total = sum(abs(choice.use.strength_model) for choice in draft.loras if choice.distillation is None)
     if total > table("settings")["loras"]["total_strength"]:
-        yield Reason("loras", "warn.lora_total", {"total": round(total, 2), "limit": table("settings")["loras"]["total_strength"]})
+        yield Reason(
+            "loras", "warn.lora_total", {"total": round(total, 2), "limit": table("settings")["loras"]["total_strength"]}
+        )
     distilling = [stem(choice.use.name) for choice in draft.loras if choice.distillation is not None]
     if len(distilling) > 1:
         yield Reason("loras", "warn.distillations", {"names": ", ".join(distilling)})
@@ -173,5 +174,18 @@ def _library(draft: Draft) -> Iterator[Reason]:
 
 
 _RULES: tuple[Callable[[Draft], Iterator[Reason]], ...] = (
-    _cfg, _guidance, _clip_skip, _shift, _steps, _scheduler, _size, _denoise, _parts, _loras, _stack, _triggers, _quality_tags, _library,
+    _cfg,
+    _guidance,
+    _clip_skip,
+    _shift,
+    _steps,
+    _scheduler,
+    _size,
+    _denoise,
+    _parts,
+    _loras,
+    _stack,
+    _triggers,
+    _quality_tags,
+    _library,
 )

@@ -50,7 +50,8 @@ def load_of(
     parameters = diffusion // _stored(model)
     return Load(
         _in_memory(diffusion, model, machine, element) + sum(file.size_bytes for file in loras),
-        sum(_in_memory(file.size_bytes, file, machine) for file in encoders) or _in_memory(model.part_bytes.get("clip", 0), model, machine),
+        sum(_in_memory(file.size_bytes, file, machine) for file in encoders)
+        or _in_memory(model.part_bytes.get("clip", 0), model, machine),
         _in_memory(vae.size_bytes if vae else model.part_bytes.get("vae", 0), vae or model, machine),
         model.parameters or parameters,
     )
@@ -117,9 +118,7 @@ def decode_bytes(family: Family, settings: Settings, machine: Machine) -> int:
     return int(pixels * factor * element)
 
 
-def estimate(
-    family: Family, settings: Settings, load: Load, machine: Machine, constraints: Constraints = Constraints()
-) -> Estimate:
+def estimate(family: Family, settings: Settings, load: Load, machine: Machine, constraints: Constraints) -> Estimate:
     """Peak memory over the three stages (encode, sample, decode: ComfyUI frees one for the next), whether it
     fits the budget, and the time. Bytes and seconds for the whole batch."""
     activations = activation_bytes(family, settings, machine)

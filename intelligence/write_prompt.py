@@ -6,6 +6,7 @@ import re
 
 from ..data.families import Family
 from ..plan import Analysis, Dialect, Mode, Reason, Request
+from .triggers import insert
 
 _EMPHASIS = re.compile(r"(?<!\\)\(([^()\\]*(?:\\.[^()\\]*)*?)(?<!\\)(?::\s*[-+]?\d*\.?\d+)\s*\)")
 _DOUBLE = re.compile(r"(?<!\\)\(\(+([^()]*)\)\)+")
@@ -24,7 +25,7 @@ def write_prompt(
     if not family.emphasis and (plain := without_emphasis(text)) != text:
         text = plain
         reasons.append(Reason("prompt", "prompt.emphasis_removed", {"family": family.label}))
-    text = _with_triggers(text, triggers, family.dialect, reasons)
+    text = _with_triggers(text, triggers, analysis.dialect, reasons)
     text = _with_quality(text, family, reasons)
     if family.prompt_prefix and not text.startswith(family.prompt_prefix.strip()):
         text = family.prompt_prefix + text
@@ -55,7 +56,7 @@ def _with_triggers(text: str, triggers: tuple[str, ...], dialect: Dialect, reaso
     if not absent:
         return text
     reasons.append(Reason("prompt", "prompt.triggers", {"words": ", ".join(absent)}))
-    return ", ".join(part for part in (text.rstrip(" ,."), *absent) if part)
+    return insert(text, absent, dialect)
 
 
 def _with_quality(text: str, family: Family, reasons: list[Reason]) -> str:
