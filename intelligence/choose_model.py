@@ -77,7 +77,7 @@ def _named(request: Request, library: Library, machine: Machine) -> ModelChoice:
     file = find_named(library, MODEL_KINDS, request.checkpoint, request.language)
     family = family_of(file)
     if family is None:
-        raise BadRequest("unknown_family", request.language, name=file.name, families=", ".join(sorted(families())))
+        raise BadRequest("family_unclear", request.language, name=file.name, families=", ".join(sorted(families())))
     if not _runs_here(family, machine):
         raise BadRequest("needs_host", request.language, family=family.label, host=family.min_host, here=machine.host_version)
     parts, part_reasons, warnings = find_parts(file, family, library, request, machine)
