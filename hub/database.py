@@ -1,0 +1,140 @@
+"""The files a registry keeps: SQLite, one connection per call, shared by threads and by ComfyUI processes.
+
+What was read from the disk is a cache: another schema means it is rebuilt. A damaged file is set aside
+under another name, never overwritten; where nothing can be written, a temporary file serves this process.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import tempfile
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from ..errors import UserError
+
+BUSY_TIMEOUT_S = 20.0
+
+
+class Database:
+    """A SQLite file with ``tables`` (``CREATE TABLE`` statements) made for ``schema``. ``notes`` collects
+    what a person should know; ``disposable`` says that another schema may drop the content."""
+
+    def __init__(self, path: Path, schema: str, tables: str) -> None:
+        self.path, self.schema, self.tables = path, schema, tables
+        self.notes: list[UserError] = []
+        self._ready = False
+        self._lock = threading.Lock()
+        self._temporary: tempfile.TemporaryDirectory[str] | None = None
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """A connection. Raises ``sqlite3.DatabaseError`` for a file damaged later on (see ``set_aside``)."""
+        self._prepare()
+        with closing(self._connect()) as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """A connection inside one transaction, rolled back when the block raises."""
+        with self.reading() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT")
+
+    def damaged(self) -> bool:
+        """Whether the file itself is broken, rather than locked, full or read-only."""
+        try:
+            with closing(self._connect()) as connection:
+                return bool(connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok")
+        except sqlite3.OperationalError:
+            return False
+        except sqlite3.DatabaseError:
+            return True
+
+    def set_aside(self) -> None:
+        """Rename the damaged file; the next call makes a new one."""
+        with self._lock:
+            self._set_aside()
+            self._ready = False
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+        connection.execute("PRAGMA synchronous=NORMAL")
+        return connection
+
+    def _prepare(self) -> None:
+        with self._lock:
+            if self._ready and self.path.exists():
+                return
+            try:
+                self._create()
+            except sqlite3.OperationalError:
+                self._use_temporary()
+            except sqlite3.DatabaseError:
+                self._set_aside()
+                self._create()
+            except OSError:
+                self._use_temporary()
+            self._ready = True
+
+    def _create(self) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with closing(self._connect()) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("BEGIN IMMEDIATE")  # fails at once where nothing can be written
+            if self._schema_of(connection) != self.schema:
+                self._rebuild(connection)
+            connection.execute("COMMIT")
+
+    def _schema_of(self, connection: sqlite3.Connection) -> str | None:
+        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
+            return None
+        row = connection.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
+        return str(row[0]) if row else None
+
+    def _rebuild(self, connection: sqlite3.Connection) -> None:
+        for (name,) in connection.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+        ).fetchall():
+            connection.execute(f'DROP TABLE "{name}"')
+        for statement in self.tables.split(";"):
+            connection.execute(statement)
+        connection.execute("CREATE TABLE meta (key TEXT PRIMARY KEY, value)")
+        values = [("schema", self.schema), ("id", uuid.uuid4().hex[:8]), ("revision", 0), ("hashes", 0)]
+        connection.executemany("INSERT INTO meta VALUES (?, ?)", values)
+
+    def _set_aside(self) -> None:
+        number = 1
+        while (kept := self.path.with_name(f"{self.path.name}.damaged-{number}")).exists():
+            number += 1
+        try:
+            os.replace(self.path, kept)
+        except FileNotFoundError:
+            return  # another process was faster
+        for suffix in ("-wal", "-shm"):
+            Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+        self.notes.append(UserError("registry_damaged", path=str(self.path), kept=str(kept)))
+
+    def _use_temporary(self) -> None:
+        self.notes.append(UserError("registry_not_writable", path=str(self.path)))
+        self._temporary = tempfile.TemporaryDirectory(prefix="intelligent-generation-")
+        self.path = Path(self._temporary.name) / self.path.name
+        self._create()
+
+
+def bump(connection: sqlite3.Connection, counter: str) -> None:
+    """Count a change: ``revision`` for what people see, ``hashes`` for checksums that came later."""
+    connection.execute("UPDATE meta SET value = value + 1 WHERE key = ?", (counter,))
+
+
+def meta(connection: sqlite3.Connection) -> dict[str, object]:
+    return dict(connection.execute("SELECT key, value FROM meta").fetchall())

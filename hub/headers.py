@@ -1,0 +1,125 @@
+"""Headers of model files: what a file holds, without loading it.
+
+The safetensors layout (https://huggingface.co/docs/safetensors#format): 8 bytes little-endian length N,
+N bytes of JSON ``{name: {"dtype", "shape", "data_offsets"}, "__metadata__": {…}}``, then the tensors.
+Files of any other kind are only named, never opened with the library that could run code from them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import chain
+from operator import itemgetter
+from typing import Any
+
+MAX_HEADER_BYTES = 100_000_000  # the safetensors library refuses longer ones
+FIRST_READ_BYTES = 65_536
+SAFE_EXTENSIONS = frozenset({".safetensors", ".sft"})
+
+_HTML = re.compile(rb"^\s*(<!doctype|<html|<head|<\?xml|<!--)", re.IGNORECASE)
+_JSON_ANSWER = re.compile(rb'^\s*\{\s*"(error|message|detail)')
+_LFS = b"version https://git-lfs"
+_PICKLES = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
+
+
+@dataclass(frozen=True)
+class Header:
+    """``tensors`` maps a tensor's name to its ``dtype``, ``shape`` (outermost first) and ``data_offsets``
+    (bytes from the end of the header); ``sizes`` are bytes by dtype; ``problem`` is a key of ``locales/*/errors.json``."""
+
+    tensors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    problem: str | None = None
+
+
+def read_header(path: str, extension: str, size_bytes: int) -> Header:
+    """The header of a file of ``size_bytes``. Never raises: a file that cannot be used says why in
+    ``problem``."""
+    try:
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    except OSError:
+        return Header(problem="file_unreadable")
+    try:
+        return _read(handle, extension, size_bytes)
+    except OSError:
+        return Header(problem="file_unreadable")
+    finally:
+        os.close(handle)
+
+
+def _read(handle: int, extension: str, size_bytes: int) -> Header:
+    start = os.read(handle, FIRST_READ_BYTES)
+    problem = _foreign(start, extension)
+    if problem:
+        return Header(problem=problem)
+    length = int.from_bytes(start[:8], "little")
+    if length < 2 or length > MAX_HEADER_BYTES:
+        return Header(problem="file_header_invalid")
+    if 8 + length > size_bytes:
+        return Header(problem="file_truncated")
+    return parse_header(_rest(handle, start, 8 + length)[8 : 8 + length], size_bytes - 8 - length)
+
+
+def _rest(handle: int, start: bytes, wanted: int) -> bytes:
+    parts, have = [start], len(start)
+    while have < wanted:
+        part = os.read(handle, wanted - have)
+        if not part:
+            break
+        parts.append(part)
+        have += len(part)
+    return b"".join(parts)
+
+
+def _foreign(start: bytes, extension: str) -> str | None:
+    if extension in SAFE_EXTENSIONS and start[8:9] == b"{":
+        return None
+    if not start:
+        return "file_empty"
+    if start.startswith(_LFS):
+        return "file_lfs_pointer"
+    if _HTML.match(start) or _JSON_ANSWER.match(start):
+        return "file_web_page"
+    if start.startswith(b"GGUF"):
+        return "file_gguf"
+    if extension not in SAFE_EXTENSIONS or start.startswith(_PICKLES):
+        return "file_pickle"
+    return "file_truncated" if len(start) < 9 else "file_header_invalid"
+
+
+def parse_header(raw: bytes, data_bytes: int) -> Header:
+    """The JSON part of a header, checked against the ``data_bytes`` that follow it."""
+    try:
+        tensors = json.loads(raw)
+        if not isinstance(tensors, dict):
+            return Header(problem="file_header_invalid")
+        metadata = tensors.pop("__metadata__", None)
+        sizes, furthest = _sizes(tensors)
+    except (ValueError, RecursionError, KeyError, TypeError):
+        return Header(problem="file_header_invalid")
+    if furthest > data_bytes:
+        return Header(problem="file_truncated")
+    return Header(tensors, metadata if isinstance(metadata, dict) else {}, sizes)
+
+
+def _sizes(tensors: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, int], int]:
+    """Bytes by dtype and the end of the last tensor; raises where an entry is not what the format says."""
+    entries = tensors.values()
+    sides = set(chain.from_iterable(map(itemgetter("shape"), entries)))
+    dtypes = list(map(itemgetter("dtype"), entries))
+    sizes: dict[str, int] = dict.fromkeys(dtypes, 0)
+    furthest = 0
+    for dtype, (start, end) in zip(dtypes, map(itemgetter("data_offsets"), entries), strict=True):
+        if not 0 <= start <= end:
+            raise ValueError("offsets run backwards")
+        sizes[dtype] += end - start
+        if end > furthest:
+            furthest = end
+    if not sizes or not all(type(side) is int for side in sides) or not all(type(dtype) is str for dtype in sizes):
+        raise ValueError("no tensors, or wrong types")
+    return sizes, furthest

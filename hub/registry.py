@@ -1,0 +1,171 @@
+"""The registry of local model files: scan the folders, know the library, keep what people overrode.
+
+A cache in SQLite that any number of ComfyUI processes may share. Nothing is hashed at start-up; checksums
+come later from ``hash_pending``. Nothing is ever written beside the models.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ..data import HERE
+from ..data.families import families
+from ..errors import BadRequest, UserError
+from ..plan import Kind, Library, ModelFile, Prediction
+from .database import Database, bump, meta
+from .scan import ORDER, Progress, Scan, ScanReport, Stop
+
+# ComfyUI's folder_paths.supported_pt_extensions, and GGUF so that such files are listed with their reason.
+EXTENSIONS = frozenset({".ckpt", ".pt", ".pt2", ".bin", ".pth", ".safetensors", ".pkl", ".sft", ".gguf"})
+CACHE_FORMAT = "1"
+CACHE_TABLES = """CREATE TABLE files (
+    kind TEXT NOT NULL, root TEXT NOT NULL, name TEXT NOT NULL,
+    size INTEGER NOT NULL, mtime INTEGER NOT NULL, inode INTEGER NOT NULL, mark INTEGER NOT NULL,
+    sha256 TEXT, facts TEXT NOT NULL, PRIMARY KEY (kind, root, name))"""
+OVERRIDE_TABLES = "CREATE TABLE overrides (kind TEXT, name TEXT, family TEXT, PRIMARY KEY (kind, name))"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class _Known:
+    state: tuple[object, ...]
+    library: Library
+
+
+class Registry:
+    """The local models below ``folders``: ComfyUI's folder lists by kind, first folder first."""
+
+    def __init__(self, database: Path, folders: Mapping[Kind, Sequence[Path]], extensions: frozenset[str] = EXTENSIONS) -> None:
+        self.folders = {kind: tuple(dict.fromkeys(map(str, folders.get(kind, ())))) for kind in ORDER}
+        self.extensions = extensions
+        self._cache = Database(database, f"{CACHE_FORMAT}-{_tables_checksum()}", CACHE_TABLES)
+        self._overrides = Database(database.with_name(f"{database.stem}-overrides{database.suffix}"), "1", OVERRIDE_TABLES)
+        self._scanning = threading.Lock()
+        self._building = threading.Lock()
+        self._known: _Known | None = None
+
+    def scan(self, stop: Stop | None = None, on_progress: Progress | None = None) -> ScanReport:
+        """Bring the cache up to date with the disk; read only what changed. ``stop`` is asked between files;
+        ``on_progress`` gets the number of files seen and read so far. Blocks: call it off the event loop."""
+        with self._scanning:
+            return self._mending(lambda: Scan(self._cache, self.folders, self.extensions, stop, on_progress).run())
+
+    def library(self) -> Library:
+        """Everything known so far. The same object as before when nothing changed."""
+        with self._building:
+            return self._mending(self._library)
+
+    def override(self, kind: Kind, name: str, family: str | None) -> None:
+        """The person's word on a file's family; ``None`` takes it back. Raises ``BadRequest`` for a family
+        that does not exist."""
+        if family is not None and family not in families():
+            raise BadRequest("unknown_family", family=family, known=", ".join(families()))
+        with self._overrides.writing() as connection:
+            if family is None:
+                connection.execute("DELETE FROM overrides WHERE kind = ? AND name = ?", (kind.value, _slashes(name)))
+            else:
+                connection.execute("INSERT OR REPLACE INTO overrides VALUES (?, ?, ?)", (kind.value, _slashes(name), family))
+            bump(connection, "revision")
+
+    def hash_pending(self, stop: Stop | None = None) -> int:
+        """Compute the missing SHA-256 sums, small files first; the number of files done. Stops between
+        blocks of a file, and goes on there file by file at the next call."""
+        from .checksum import hash_pending
+
+        return self._mending(lambda: hash_pending(self._cache, self.folders, stop))
+
+    @property
+    def notes(self) -> tuple[UserError, ...]:
+        """What a person should know of the registry itself: set aside, not writable."""
+        return (*self._cache.notes, *self._overrides.notes)
+
+    def _mending(self, act: Callable[[], T]) -> T:
+        try:
+            return act()
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError:
+            for database in (self._cache, self._overrides):
+                if database.damaged():
+                    database.set_aside()
+            return act()
+
+    def _library(self) -> Library:
+        overrides, override_state = self._read_overrides()
+        with self._cache.reading() as connection:
+            connection.execute("BEGIN")
+            about = meta(connection)
+            complete = f"scanned {self._checksum()}" in about
+            state = (about["id"], about["revision"], override_state, complete)
+            if self._known is None or self._known.state != (*state, about["hashes"]):
+                version = f"{about['id']}-{about['revision']}-{override_state}-{self._checksum()}"
+                files = tuple(self._files(connection, overrides))
+                self._known = _Known((*state, about["hashes"]), Library(files, version, complete))
+        return self._known.library
+
+    def _read_overrides(self) -> tuple[dict[tuple[str, str], str], str]:
+        with self._overrides.reading() as connection:
+            rows = connection.execute("SELECT kind, name, family FROM overrides").fetchall()
+            about = meta(connection)
+        return {(kind, name): family for kind, name, family in rows}, f"{about['id']}.{about['revision']}"
+
+    def _files(self, connection: sqlite3.Connection, overrides: Mapping[tuple[str, str], str]) -> Iterator[ModelFile]:
+        query = "SELECT name, size, mtime, sha256, facts FROM files WHERE kind = ? AND root = ? ORDER BY name"
+        for kind, roots in self.folders.items():
+            seen: set[str] = set()
+            for root in roots:
+                for name, size, mtime, sha256, facts in connection.execute(query, (kind.value, root)):
+                    if name not in seen:
+                        file = model_file(kind, name, size, mtime, sha256, facts)
+                        family = overrides.get((kind.value, _slashes(name))) if overrides else None
+                        yield replace(file, family=family, confidence=1.0) if family else file
+                if len(roots) > 1:
+                    seen |= {
+                        name
+                        for (name,) in connection.execute(
+                            "SELECT name FROM files WHERE kind = ? AND root = ?", (kind.value, root)
+                        )
+                    }
+
+    def _checksum(self) -> str:
+        return scope(self.folders)
+
+
+def scope(folders: Mapping[Kind, Sequence[str]]) -> str:
+    """Which folders a registry looks at, in eight characters."""
+    text = json.dumps({kind.value: list(roots) for kind, roots in folders.items()})
+    return f"{zlib.crc32(text.encode('utf-8', 'backslashreplace')):08x}"
+
+
+def model_file(kind: Kind, name: str, size: int, mtime: int, sha256: str | None, facts: str) -> ModelFile:
+    """A row as a ``ModelFile``."""
+    fields: dict[str, Any] = json.loads(facts)
+    if "prediction" in fields:
+        fields["prediction"] = Prediction(fields["prediction"])
+    if "parts" in fields:
+        fields["parts"] = frozenset(fields["parts"])
+    for plural in ("tags", "strength"):
+        if plural in fields:
+            fields[plural] = tuple(fields[plural])
+    if "trigger_groups" in fields:
+        fields["trigger_groups"] = tuple(map(tuple, fields["trigger_groups"]))
+    fields["sha256"] = sha256
+    return ModelFile(kind, name, size, mtime, **fields)
+
+
+def _slashes(name: str) -> str:
+    return name.replace("\\", "/")
+
+
+def _tables_checksum() -> str:
+    """Files are judged by these tables, so other tables mean another cache."""
+    raw = b"".join((HERE / name).read_bytes() for name in ("architectures.toml", "families.toml"))
+    return f"{zlib.crc32(raw):08x}"
