@@ -9,19 +9,181 @@ from .vocabulary import Entry, Hit
 from .words import Word
 
 PREPOSITIONS = frozenset(
-    "in on at with near behind under over against beside by from into onto through inside above below between among around across along "
-    "towards toward during next wearing holding carrying surrounded covered filled made like having "
-    "en sobre con cerca detras bajo junto contra desde entre hacia dentro ante lleva sosteniendo hecho hecha".split()
+    [
+        "in",
+        "on",
+        "at",
+        "with",
+        "near",
+        "behind",
+        "under",
+        "over",
+        "against",
+        "beside",
+        "by",
+        "from",
+        "into",
+        "onto",
+        "through",
+        "inside",
+        "above",
+        "below",
+        "between",
+        "among",
+        "around",
+        "across",
+        "along",
+        "towards",
+        "toward",
+        "during",
+        "next",
+        "wearing",
+        "holding",
+        "carrying",
+        "surrounded",
+        "covered",
+        "filled",
+        "made",
+        "like",
+        "having",
+        "en",
+        "sobre",
+        "con",
+        "por",
+        "al",
+        "cerca",
+        "detras",
+        "bajo",
+        "junto",
+        "contra",
+        "desde",
+        "entre",
+        "hacia",
+        "dentro",
+        "ante",
+        "lleva",
+        "sosteniendo",
+        "hecho",
+        "hecha",
+    ]
 )
 # "a bowl of soup" shows soup, "a statue of a horse" a statue.
 TRANSPARENT = frozenset(
-    "bowl cup plate glass bottle piece pile photo photograph picture image painting group pair portrait shot pitcher pint scoop bar crate "
-    "close up video bunch basket bouquet stack set kind type mug jar slice scene herd flock row view exterior vistas vista lot couple field footage rendering render can "
-    "tazon vaso plato taza foto fotografia imagen pintura grupo par retrato primer plano cuenco jarra copa botella cesta ramo monton".split()
+    [
+        "bowl",
+        "cup",
+        "plate",
+        "glass",
+        "bottle",
+        "piece",
+        "pile",
+        "photo",
+        "photograph",
+        "picture",
+        "image",
+        "painting",
+        "group",
+        "pair",
+        "portrait",
+        "shot",
+        "pitcher",
+        "pint",
+        "scoop",
+        "bar",
+        "crate",
+        "close",
+        "up",
+        "video",
+        "bunch",
+        "basket",
+        "bouquet",
+        "stack",
+        "set",
+        "kind",
+        "type",
+        "mug",
+        "jar",
+        "slice",
+        "scene",
+        "herd",
+        "flock",
+        "row",
+        "view",
+        "exterior",
+        "vistas",
+        "vista",
+        "lot",
+        "couple",
+        "field",
+        "footage",
+        "rendering",
+        "render",
+        "can",
+        "tazon",
+        "vaso",
+        "plato",
+        "taza",
+        "foto",
+        "fotografia",
+        "imagen",
+        "pintura",
+        "grupo",
+        "par",
+        "retrato",
+        "primer",
+        "plano",
+        "cuenco",
+        "jarra",
+        "copa",
+        "botella",
+        "cesta",
+        "ramo",
+        "monton",
+    ]
 )
-DETERMINERS = frozenset("a an the two three four five six some several many un una el la los las dos tres unos unas".split())
+DETERMINERS = frozenset(
+    [
+        "a",
+        "an",
+        "the",
+        "two",
+        "three",
+        "four",
+        "five",
+        "six",
+        "some",
+        "several",
+        "many",
+        "un",
+        "una",
+        "el",
+        "la",
+        "los",
+        "las",
+        "dos",
+        "tres",
+        "unos",
+        "unas",
+    ]
+)
 # "cream-colored", "star-shaped", "watercolor style": the noun before these only describes.
-DESCRIBERS = frozenset("colored coloured shaped like style styled sized themed inspired themed covered made flavored".split())
+DESCRIBERS = frozenset(
+    [
+        "colored",
+        "coloured",
+        "shaped",
+        "like",
+        "style",
+        "styled",
+        "sized",
+        "themed",
+        "inspired",
+        "themed",
+        "covered",
+        "made",
+        "flavored",
+    ]
+)
 QUOTES = frozenset('"“”«»')
 # Nouns after a preposition set the scene or dress the subject.
 PLACE_FACTOR = 0.35
@@ -91,7 +253,9 @@ def _content_strength(entry: Entry) -> float:
 
 
 def _is_artwork(words: Sequence[Word], hits: Sequence[Hit]) -> bool:
-    styles = {entry.style for hit in hits for entry in hit.entries if entry.category == "style" and entry.strength >= 4}
+    styles = {
+        entry.style for hit in hits for entry in hit.entries if entry.category in ("style", "artist") and entry.strength >= 4
+    }
     painted = [place for place, word in enumerate(words) if word.key in ("painting", "pintura", "cuadro", "oleo", "acuarela")]
     followed = any(place + 1 < len(words) and words[place + 1].plain in DESCRIBERS for place in painted)
     return (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -46,11 +47,11 @@ class Index:
 
 @cache
 def index(language: str) -> Index:
-    """The phrases of one language ("en" or "es")."""
+    """The phrases of one language ("en" or "es"). A Spanish phrase has the entries of its English name."""
     phrases: dict[str, tuple[Entry, ...]] = {}
     longest: dict[str, int] = {}
-    for phrase, entry in _rows(language):
-        keys = [word.key for word in words_of([(phrase, 1.0)]) if word.key]
+    for phrase, entry in _english() if language == "en" else _spanish():
+        keys = keys_of(phrase)
         joined = " ".join(keys)
         known = phrases.get(joined, ())
         if keys and all(entry.category != other.category for other in known):
@@ -59,30 +60,45 @@ def index(language: str) -> Index:
     return Index(phrases, longest)
 
 
-def _rows(language: str) -> Iterator[tuple[str, Entry]]:
+def keys_of(phrase: str) -> list[str]:
+    """The folded words a phrase is looked up by."""
+    return [word.key for word in words_of([(phrase, 1.0)]) if word.key]
+
+
+def _english() -> Iterator[tuple[str, Entry]]:
     for name in TABLES:
         for group in table(name)["group"]:
-            for item in group["words"].split(","):
-                yield from _phrases(item.strip(), group, language)
+            for phrase in re.split(r"[,/]", group["words"]):
+                yield phrase, _entry(phrase.strip(), group)
 
 
-def _phrases(item: str, group: Mapping[str, Any], language: str) -> Iterator[tuple[str, Entry]]:
-    english, _, spanish = item.partition("=")
-    listed = [phrase.strip() for phrase in (english if language == "en" else spanish).split("/") if phrase.strip()]
-    head = english.split("/")[0].strip()
-    for phrase in listed:
-        name = phrase if language == "en" else head
-        yield (
-            phrase,
-            Entry(
-                group["category"],
-                name,
-                group.get("style"),
-                group.get("content"),
-                group.get("quality"),
-                group.get("strength", 1.0),
-            ),
-        )
+def _entry(name: str, group: Mapping[str, Any]) -> Entry:
+    return Entry(
+        group["category"], name, group.get("style"), group.get("content"), group.get("quality"), group.get("strength", 1.0)
+    )
+
+
+def _spanish() -> Iterator[tuple[str, Entry]]:
+    for english, spanish in spanish_rows():
+        for entry in index("en").phrases.get(" ".join(keys_of(english)), ()):
+            yield spanish, entry
+            yield " ".join(_plural(word) for word in spanish.split()), entry
+
+
+def spanish_rows() -> Iterator[tuple[str, str]]:
+    """(English name, Spanish phrase) of every row of ``vocabulary_es.toml``."""
+    for listed in table("vocabulary_es").values():
+        for item in listed.split(","):
+            english, _, spanish = item.partition("=")
+            for phrase in spanish.split("/"):
+                yield english.strip(), phrase.strip()
+
+
+def _plural(word: str) -> str:
+    """Only plurals in -es are formed: the others are understood by dropping their s."""
+    if word[-1:] == "z":
+        return f"{word[:-1]}ces"
+    return word if word[-1:] in "aeiouáéíóús" else f"{word}es"
 
 
 def find(words: Sequence[Word], languages: Sequence[str]) -> tuple[Hit, ...]:

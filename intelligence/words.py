@@ -36,7 +36,7 @@ def fold(word: str) -> str:
 
 
 # Verbs and others whose "s" is no plural of the noun they would become.
-_NO_PLURALS = frozenset("does goes was has his its this always perhaps thus".split())
+_NO_PLURALS = frozenset(["does", "goes", "was", "has", "his", "its", "this", "always", "perhaps", "thus"])
 
 
 @lru_cache(maxsize=20_000)
