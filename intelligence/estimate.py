@@ -13,7 +13,8 @@ from ..data.families import Family
 from ..plan import Constraints, Estimate, Machine, ModelFile, Settings
 
 MIB = 1024**2
-ELEMENT_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1, "I8": 1, "U8": 1}
+# Bytes per weight by the registry's dtype names; what is not listed counts as 16 bit.
+ELEMENT_BYTES = {"fp64": 8, "fp32": 4, "fp16": 2, "bf16": 2, "fp8_e4m3fn": 1, "fp8_e5m2": 1, "int8": 1, "uint8": 1}
 CLIP_TOKENS_AREA = 256  # pixels a transformer of the SD/Flux line turns into one token: 8×8 latent, 2×2 patches
 
 
@@ -67,7 +68,7 @@ def _remainder(model: ModelFile) -> int:
 
 
 def _stored(file: ModelFile) -> int:
-    return ELEMENT_BYTES.get((file.dtype or "F16").upper(), 2)
+    return ELEMENT_BYTES.get(file.dtype or "fp16", 2)
 
 
 def _in_memory(stored_bytes: int, file: ModelFile, machine: Machine, element: int | None = None) -> int:

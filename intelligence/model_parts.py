@@ -133,7 +133,7 @@ def _half_precision_safe(family: Family, library: Library) -> ModelFile | None:
 def _best_vae(family: Family, library: Library) -> ModelFile | None:
     usable = tuple(file for file in library.of(Kind.VAE) if file.architecture != PREVIEW)
     matched = _local(family.vae, usable) if family.vae else None
-    return matched or next((file for file in usable if file.family == family.id), None)
+    return matched or next((file for file in usable if family.architecture in (file.architecture, file.family)), None)
 
 
 def _doubts(file: ModelFile, vae: ModelFile | None) -> Iterator[Reason]:

@@ -196,9 +196,24 @@ def _named(case: Situation, kind: str, place: int, fixed: str | None, available:
                 kind, f"{kind}.distilled", {**values, "value": label_of(kind, name), "distillation": case.distillation.label}
             )
         ]
+    if kind == "scheduler" and case.family.scheduler_node is not None:
+        name = case.family.samplers[case.request.priority][place]
+        return name, [Reason(kind, "scheduler.node", {**values, "value": case.family.scheduler_node})]
+    return _listed(case, kind, place, values, available)
+
+
+def _listed(case: Situation, kind: str, place: int, values: Mapping[str, Any], available: tuple[str, ...]) -> Decided:
+    """The family's own for the priority, or its next one that this machine lists."""
     priority = case.request.priority
-    name = case.family.samplers[priority][place]
-    return name, [Reason(kind, f"{kind}.family", {**values, "value": label_of(kind, name), "priority": priority.value})]
+    wanted = case.family.samplers[priority][place]
+    name = wanted
+    if available and wanted not in available:
+        others = (pair[place] for pair in case.family.samplers.values() if pair[place] in available)
+        name = next(others, available[0])
+    told = {**values, "value": label_of(kind, name), "priority": priority.value}
+    if name != wanted:
+        return name, [Reason(kind, f"{kind}.absent", {**told, "wanted": label_of(kind, wanted)})]
+    return name, [Reason(kind, f"{kind}.family", told)]
 
 
 # --------------------------------------------------------------------------- the rest

@@ -9,7 +9,8 @@ from ..plan import Analysis, Dialect, Mode, Reason, Request
 from .triggers import insert
 
 _EMPHASIS = re.compile(r"(?<!\\)\(([^()\\]*(?:\\.[^()\\]*)*?)(?<!\\)(?::\s*[-+]?\d*\.?\d+)\s*\)")
-_DOUBLE = re.compile(r"(?<!\\)\(\(+([^()]*)\)\)+")
+_DEEPEST = 32  # brackets nested deeper are no emphasis anyone meant
+_DOUBLE = re.compile(r"(?<![\\(])\(\(+([^()]*)\)\)+")
 
 
 def write_prompt(
@@ -35,10 +36,11 @@ def write_prompt(
 
 def without_emphasis(text: str) -> str:
     """Weights and the brackets around them taken away: ``(a (red:1.2) cat:1.1)`` → ``a red cat``."""
-    previous = None
-    while text != previous:
-        previous = text
-        text = _DOUBLE.sub(r"(\1)", _EMPHASIS.sub(r"\1", text))
+    for _ in range(_DEEPEST):
+        lighter = _DOUBLE.sub(r"(\1)", _EMPHASIS.sub(r"\1", text))
+        if lighter == text:
+            break
+        text = lighter
     return text.replace(r"\(", "(").replace(r"\)", ")")
 
 

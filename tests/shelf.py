@@ -5,7 +5,19 @@ from __future__ import annotations
 from pack.data.families import families
 from pack.plan import GIB, Kind, Library, Machine, ModelFile
 
-SAMPLERS = ("euler", "euler_ancestral", "heun", "dpmpp_2m", "dpmpp_2m_sde_gpu", "dpmpp_sde_gpu", "lcm", "uni_pc", "res_multistep", "er_sde", "ddim")
+SAMPLERS = (
+    "euler",
+    "euler_ancestral",
+    "heun",
+    "dpmpp_2m",
+    "dpmpp_2m_sde_gpu",
+    "dpmpp_sde_gpu",
+    "lcm",
+    "uni_pc",
+    "res_multistep",
+    "er_sde",
+    "ddim",
+)
 SCHEDULERS = ("normal", "karras", "exponential", "sgm_uniform", "simple", "ddim_uniform", "beta")
 WORKED_EXAMPLE = "anime girl, magical powers, Victorian mansion, detailed, masterpiece"
 
@@ -24,25 +36,37 @@ def checkpoint(name: str = "sd_xl_base_1.0.safetensors", family: str = "sdxl", *
         "confidence": 0.95,
         "parts": frozenset({"unet", "clip", "vae"}),
         "part_bytes": {"unet": 5_135_149_760, "clip": 1_636_000_000, "vae": 167_000_000},
-        "dtype": "F16",
+        "dtype": "fp16",
     }
     return ModelFile(Kind.CHECKPOINT, name, **{**known, **changes})
 
 
 def diffusion(name: str, family: str, gib: float = 12.0, **changes) -> ModelFile:
-    known = {"size_bytes": int(gib * GIB), "family": family, "architecture": families()[family].architecture, "confidence": 0.95, "dtype": "BF16"}
+    known = {
+        "size_bytes": int(gib * GIB),
+        "family": family,
+        "architecture": families()[family].architecture,
+        "confidence": 0.95,
+        "dtype": "bf16",
+    }
     return ModelFile(Kind.DIFFUSION_MODEL, name, **{**known, **changes})
 
 
 def parts_of(family: str) -> tuple[ModelFile, ...]:
     row = families()[family]
-    encoders = [ModelFile(Kind.TEXT_ENCODER, part.file, 2 * GIB, dtype="F16") for part in row.text_encoders]
-    vae = [ModelFile(Kind.VAE, row.vae.file, 160_000_000, dtype="F16")] if row.vae else []
+    encoders = [ModelFile(Kind.TEXT_ENCODER, part.file, 2 * GIB, dtype="fp16") for part in row.text_encoders]
+    vae = [ModelFile(Kind.VAE, row.vae.file, 160_000_000, dtype="fp16")] if row.vae else []
     return (*encoders, *vae)
 
 
 def lora(name: str, family: str = "sdxl", **changes) -> ModelFile:
-    known = {"size_bytes": 220_000_000, "family": family, "architecture": families()[family].architecture, "confidence": 0.95, "keys": 722}
+    known = {
+        "size_bytes": 220_000_000,
+        "family": family,
+        "architecture": families()[family].architecture,
+        "confidence": 0.95,
+        "keys": 722,
+    }
     return ModelFile(Kind.LORA, name, **{**known, **changes})
 
 
@@ -61,9 +85,27 @@ def complete_set(family: str) -> tuple[ModelFile, ...]:
 
 
 LORAS = (
-    lora("anime_style_v2.safetensors", title="Anime Style v2", tags=("anime", "style"), trigger_groups=(("anime style",),), downloads=5_000),
+    lora(
+        "anime_style_v2.safetensors",
+        title="Anime Style v2",
+        tags=("anime", "style"),
+        trigger_groups=(("anime style",),),
+        downloads=5_000,
+    ),
     lora("detail_enhancer.safetensors", title="Detail Enhancer", tags=("detail", "enhancer", "tool"), downloads=50_000),
-    lora("watercolor_wash.safetensors", title="Watercolor Wash", tags=("watercolor", "style"), trigger_groups=(("wtrclr",),), downloads=900),
-    lora("steam_locomotive.safetensors", title="Steam Locomotive", tags=("vehicle", "train"), trigger_groups=(("steam locomotive",),), downloads=300),
+    lora(
+        "watercolor_wash.safetensors",
+        title="Watercolor Wash",
+        tags=("watercolor", "style"),
+        trigger_groups=(("wtrclr",),),
+        downloads=900,
+    ),
+    lora(
+        "steam_locomotive.safetensors",
+        title="Steam Locomotive",
+        tags=("vehicle", "train"),
+        trigger_groups=(("steam locomotive",),),
+        downloads=300,
+    ),
     lora("flux_anime.safetensors", "flux_dev", title="Anime for Flux", tags=("anime", "style"), downloads=90_000),
 )
