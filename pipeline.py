@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .data.families import Distillation, Family, distillations
+from .intelligence.advice import tips, trade_offs
 from .intelligence.check import Draft, check
 from .intelligence.choose_model import ModelChoice, choose_model
 from .intelligence.estimate import Load, load_of
@@ -24,9 +25,9 @@ if TYPE_CHECKING:
 def make_plan(
     request: Request,
     analysis: Analysis,
-    library: Library = Library(),
-    taste: Taste = Taste(),
-    machine: Machine = Machine(),
+    library: Library,
+    taste: Taste,
+    machine: Machine,
     *,
     vectors: Vectors | None = None,
 ) -> Plan:
@@ -47,7 +48,9 @@ def make_plan(
     prompt, prompt_reasons = write_prompt(request, analysis, model.family, triggers)
     negative, negative_reasons, negative_warnings = write_negative(request, analysis, model.family, fitted.settings)
     models = replace(model.models, weight_dtype=fitted.weight_dtype)
-    draft = Draft(request, model.family, models, fitted.settings, prompt, chosen, distillation, library, machine)
+    draft = Draft(request, model.family, models, fitted.settings, prompt, chosen, distillation, library)
+    complexity, style, content = analysis.complexity.level, analysis.style, analysis.content
+    advised = (*trade_offs(draft, settings, fitted.estimate), *tips(draft, complexity, style, content, fitted.estimate))
     return Plan(
         request,
         analysis,
@@ -61,7 +64,7 @@ def make_plan(
         near_misses=near_misses,
         distillation=distillation.id if distillation else None,
         estimate=fitted.estimate,
-        reasons=(*model.reasons, *lora_reasons, *reasons, *fitted.reasons, *prompt_reasons, *negative_reasons),
+        reasons=(*model.reasons, *lora_reasons, *reasons, *fitted.reasons, *prompt_reasons, *negative_reasons, *advised),
         warnings=(*model.warnings, *lora_warnings, *warnings, *fitted.warnings, *negative_warnings, *check(draft)),
         library_version=library.version,
     )

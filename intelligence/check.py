@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ..data import table
-from ..data.families import Distillation, Family, families
-from ..plan import Kind, Library, LoraChoice, Machine, Models, Reason, Request, Settings
+from ..data.families import Distillation, Family, distillations, families
+from ..plan import Kind, Library, LoraChoice, Models, Reason, Request, Settings
 from .named import stem
 from .resolution import native_size
 from .write_prompt import says
+
+SELDOM_FITS = 0.6  # below this share of its relevance a related family's LoRA loads but seldom looks right
 
 
 @dataclass(frozen=True)
@@ -22,10 +24,9 @@ class Draft:
     models: Models
     settings: Settings
     prompt: str
-    loras: tuple[LoraChoice, ...] = ()
-    distillation: Distillation | None = None
-    library: Library = Library()
-    machine: Machine = Machine()
+    loras: tuple[LoraChoice, ...]
+    distillation: Distillation | None
+    library: Library
 
     @property
     def few_steps(self) -> bool:
@@ -131,6 +132,9 @@ def _loras(draft: Draft) -> Iterator[Reason]:
         elif file.family not in loads:
             other = families()[file.family].label if file.family in families() else file.family
             yield Reason(decision, "warn.lora_family", {"name": name, "other": other, "family": draft.family.label})
+        elif draft.family.lora_parents.get(file.family, 1.0) < SELDOM_FITS and file.family != draft.family.id:
+            values = {"name": name, "other": families()[file.family].label, "family": draft.family.label}
+            yield Reason(decision, "warn.lora_parent", values)
         if choice.matched_keys == 0:
             yield Reason(decision, "warn.lora_no_keys", {"name": name, "total": choice.total_keys or 0})
 
@@ -141,10 +145,24 @@ def _stack(draft: Draft) -> Iterator[Reason]:
         yield Reason("loras", "warn.fixed_over_limit", {"what": "loras", "value": len(draft.loras), "limit": limit})
     total = sum(abs(choice.use.strength_model) for choice in draft.loras if choice.distillation is None)
     if total > table("settings")["loras"]["total_strength"]:
-        yield Reason("loras", "warn.lora_total", {"total": round(total, 2), "limit": table("settings")["loras"]["total_strength"]})
-    distilling = [stem(choice.use.name) for choice in draft.loras if choice.distillation is not None]
-    if len(distilling) > 1:
-        yield Reason("loras", "warn.distillations", {"names": ", ".join(distilling)})
+        yield Reason(
+            "loras", "warn.lora_total", {"total": round(total, 2), "limit": table("settings")["loras"]["total_strength"]}
+        )
+
+
+def _distillations(draft: Draft) -> Iterator[Reason]:
+    """Distillation LoRAs are trained for one strength and for an undistilled base: never scaled, never stacked."""
+    distilling = [choice for choice in draft.loras if choice.distillation is not None]
+    own = draft.library.find(Kind.CHECKPOINT, draft.models.checkpoint) if draft.models.checkpoint else None
+    models = [stem(own.name)] if own is not None and own.distillation is not None else []
+    names = [*models, *(stem(choice.use.name) for choice in distilling)]
+    if len(names) > 1:
+        yield Reason("loras", "warn.distillations", {"names": ", ".join(names)})
+    for choice in distilling:
+        row = distillations().get(choice.distillation or "")
+        if row is not None and abs(choice.use.strength_model - row.strength) > 0.25:
+            values = {"name": stem(choice.use.name), "strength": choice.use.strength_model, "usual": row.strength}
+            yield Reason(f"lora:{choice.use.name}", "warn.lora_scaled", values)
 
 
 def _triggers(draft: Draft) -> Iterator[Reason]:
@@ -173,5 +191,19 @@ def _library(draft: Draft) -> Iterator[Reason]:
 
 
 _RULES: tuple[Callable[[Draft], Iterator[Reason]], ...] = (
-    _cfg, _guidance, _clip_skip, _shift, _steps, _scheduler, _size, _denoise, _parts, _loras, _stack, _triggers, _quality_tags, _library,
+    _cfg,
+    _guidance,
+    _clip_skip,
+    _shift,
+    _steps,
+    _scheduler,
+    _size,
+    _denoise,
+    _parts,
+    _loras,
+    _stack,
+    _distillations,
+    _triggers,
+    _quality_tags,
+    _library,
 )

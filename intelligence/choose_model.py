@@ -77,7 +77,7 @@ def _named(request: Request, library: Library, machine: Machine) -> ModelChoice:
     file = find_named(library, MODEL_KINDS, request.checkpoint, request.language)
     family = family_of(file)
     if family is None:
-        raise BadRequest("unknown_family", request.language, name=file.name, families=", ".join(sorted(families())))
+        raise BadRequest("family_unclear", request.language, name=file.name, families=", ".join(sorted(families())))
     if not _runs_here(family, machine):
         raise BadRequest("needs_host", request.language, family=family.label, host=family.min_host, here=machine.host_version)
     parts, part_reasons, warnings = find_parts(file, family, library, request, machine)
@@ -134,18 +134,25 @@ def _first_complete(
     raise fault
 
 
-def _why(
-    chosen: _Candidate, others: tuple[tuple[str, float], ...], analysis: Analysis, language: str
-) -> Iterator[Reason]:
+def _why(chosen: _Candidate, others: tuple[tuple[str, float], ...], analysis: Analysis, language: str) -> Iterator[Reason]:
     points = chosen.parts_of_score
     name = stem(chosen.file.name)
-    values: dict[str, Any] = {"name": name, "family": chosen.family.label, "score": round(chosen.score, 1), "style": analysis.style}
+    values: dict[str, Any] = {
+        "name": name,
+        "family": chosen.family.label,
+        "score": round(chosen.score, 1),
+        "style": analysis.style,
+    }
     yield Reason("model", "model.best" if others else "model.only", values)
     yield Reason("model", "model.scores", {"name": name, **{key: round(points[key] * WEIGHTS[key], 1) for key in WEIGHTS}})
     for other, score in others:
         yield Reason("model", "model.alternative", {"name": stem(other), "score": score})
     if chosen.file.confidence < 0.5:
-        yield Reason("model", "model.unsure", {"name": name, "family": chosen.family.label, "percent": round(chosen.file.confidence * 100)})
+        yield Reason(
+            "model",
+            "model.unsure",
+            {"name": name, "family": chosen.family.label, "percent": round(chosen.file.confidence * 100)},
+        )
 
 
 # --------------------------------------------------------------------------- judging
@@ -184,9 +191,9 @@ def _words_of(file: ModelFile) -> frozenset[str]:
 
 def _style_fit(file: ModelFile, family: Family, analysis: Analysis) -> float:
     group = style_group(analysis.style)
-    lean = _tendency(family).get("styles", {}).get(group, 0.5)
+    lean = float(_tendency(family).get("styles", {}).get(group, 0.5))
     if analysis.style == "none":
-        return float(lean)
+        return lean
     words, wanted = _words_of(file), table("tendencies")["words"]
     own = _says(words, wanted[group])
     other = max(_says(words, wanted[name]) for name in wanted if name != group)

@@ -13,7 +13,8 @@ from ..data.families import Family
 from ..plan import Constraints, Estimate, Machine, ModelFile, Settings
 
 MIB = 1024**2
-ELEMENT_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1, "I8": 1, "U8": 1}
+# Bytes per weight by the registry's dtype names; what is not listed counts as 16 bit.
+ELEMENT_BYTES = {"fp64": 8, "fp32": 4, "fp16": 2, "bf16": 2, "fp8_e4m3fn": 1, "fp8_e5m2": 1, "int8": 1, "uint8": 1}
 CLIP_TOKENS_AREA = 256  # pixels a transformer of the SD/Flux line turns into one token: 8×8 latent, 2×2 patches
 
 
@@ -50,7 +51,8 @@ def load_of(
     parameters = diffusion // _stored(model)
     return Load(
         _in_memory(diffusion, model, machine, element) + sum(file.size_bytes for file in loras),
-        sum(_in_memory(file.size_bytes, file, machine) for file in encoders) or _in_memory(model.part_bytes.get("clip", 0), model, machine),
+        sum(_in_memory(file.size_bytes, file, machine) for file in encoders)
+        or _in_memory(model.part_bytes.get("clip", 0), model, machine),
         _in_memory(vae.size_bytes if vae else model.part_bytes.get("vae", 0), vae or model, machine),
         model.parameters or parameters,
     )
@@ -66,7 +68,7 @@ def _remainder(model: ModelFile) -> int:
 
 
 def _stored(file: ModelFile) -> int:
-    return ELEMENT_BYTES.get((file.dtype or "F16").upper(), 2)
+    return ELEMENT_BYTES.get(file.dtype or "fp16", 2)
 
 
 def _in_memory(stored_bytes: int, file: ModelFile, machine: Machine, element: int | None = None) -> int:
@@ -117,9 +119,7 @@ def decode_bytes(family: Family, settings: Settings, machine: Machine) -> int:
     return int(pixels * factor * element)
 
 
-def estimate(
-    family: Family, settings: Settings, load: Load, machine: Machine, constraints: Constraints = Constraints()
-) -> Estimate:
+def estimate(family: Family, settings: Settings, load: Load, machine: Machine, constraints: Constraints) -> Estimate:
     """Peak memory over the three stages (encode, sample, decode: ComfyUI frees one for the next), whether it
     fits the budget, and the time. Bytes and seconds for the whole batch."""
     activations = activation_bytes(family, settings, machine)

@@ -25,14 +25,17 @@ def written_loras(
 ) -> tuple[tuple[LoraChoice, ...], tuple[Reason, ...]]:
     """The LoRAs that stand in the prompt as ``<lora:…>``, and warnings for those that are not on this machine:
     prompts are often pasted from elsewhere."""
-    found: list[LoraChoice] = []
-    warnings: list[Reason] = []
-    for use in written:
-        try:
-            found.append(_choice(use, request, library))
-        except MissingModel:
-            warnings.append(Reason(f"lora:{use.name}", "warn.lora_missing", {"name": use.name}))
-    return tuple(found), tuple(warnings)
+    found = [(use, _choice_or_none(use, request, library)) for use in written]
+    absent = (use.name for use, choice in found if choice is None)
+    warnings = tuple(Reason(f"lora:{name}", "warn.lora_missing", {"name": name}) for name in absent)
+    return tuple(choice for _, choice in found if choice is not None), warnings
+
+
+def _choice_or_none(use: LoraUse, request: Request, library: Library) -> LoraChoice | None:
+    try:
+        return _choice(use, request, library)
+    except MissingModel:
+        return None
 
 
 def _choice(use: LoraUse, request: Request, library: Library) -> LoraChoice:

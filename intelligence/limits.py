@@ -89,7 +89,9 @@ def _cast(state: Fit, limits: Limits) -> Fit:
 def _one_at_a_time(state: Fit, limits: Limits) -> Fit:
     if state.settings.batch == 1 or limits.fixed.batch is not None:
         return state
-    return _with(state, limits, Reason("batch", "batch.limited", {"wanted": state.settings.batch}), replace(state.settings, batch=1))
+    return _with(
+        state, limits, Reason("batch", "batch.limited", {"wanted": state.settings.batch}), replace(state.settings, batch=1)
+    )
 
 
 def _smaller(state: Fit, limits: Limits) -> Fit:
@@ -102,7 +104,9 @@ def _smaller(state: Fit, limits: Limits) -> Fit:
     pixels = state.settings.width * state.settings.height
     if wanted <= room or pixels <= floor:
         return state
-    width, height = shrink(limits.family, (state.settings.width, state.settings.height), max(floor, int(pixels * max(room, 1) / wanted)))
+    width, height = shrink(
+        limits.family, (state.settings.width, state.settings.height), max(floor, int(pixels * max(room, 1) / wanted))
+    )
     values = {"width": width, "height": height, "wanted": f"{state.settings.width}×{state.settings.height}"}
     return _with(state, limits, Reason("size", "size.memory", values), replace(state.settings, width=width, height=height))
 

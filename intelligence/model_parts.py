@@ -40,7 +40,9 @@ def find_parts(
         raise MissingModel("missing_parts", request.language, name=file.name, family=family.label, files=files)
     told = [Reason("text_encoders", "parts.text_encoder", {"name": stem(found.name)}) for found in encoders]
     if second is not None:
-        told.append(Reason("second", "parts.second", {"name": stem(second.name), "percent": round(100 * (family.second_switch or 0))}))
+        told.append(
+            Reason("second", "parts.second", {"name": stem(second.name), "percent": round(100 * (family.second_switch or 0))})
+        )
     return Parts(encoders, vae, second), (*told, *reasons), tuple(_doubts(file, vae))
 
 
@@ -85,9 +87,7 @@ def _base(file: ModelFile) -> str:
 # --------------------------------------------------------------------------- second model
 
 
-def _second(
-    file: ModelFile, family: Family, library: Library, request: Request, missing: list[FilePart]
-) -> ModelFile | None:
+def _second(file: ModelFile, family: Family, library: Library, request: Request, missing: list[FilePart]) -> ModelFile | None:
     """The other half of a two-part model (needed), or a refiner for its own base model at priority quality."""
     if not family.second_family:
         return None
@@ -133,7 +133,7 @@ def _half_precision_safe(family: Family, library: Library) -> ModelFile | None:
 def _best_vae(family: Family, library: Library) -> ModelFile | None:
     usable = tuple(file for file in library.of(Kind.VAE) if file.architecture != PREVIEW)
     matched = _local(family.vae, usable) if family.vae else None
-    return matched or next((file for file in usable if file.family == family.id), None)
+    return matched or next((file for file in usable if family.architecture in (file.architecture, file.family)), None)
 
 
 def _doubts(file: ModelFile, vae: ModelFile | None) -> Iterator[Reason]:

@@ -32,7 +32,7 @@ def find_named(library: Library, kinds: tuple[Kind, ...], wanted: str, language:
     if len(matches) > 1:
         raise BadRequest("model_ambiguous", language, name=wanted, matches=_listed(matches))
     if matches[0].problem is not None:
-        raise BadRequest("model_unusable", language, name=matches[0].name)
+        raise BadRequest(matches[0].problem, language, name=matches[0].name)
     return matches[0]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 
 from ..data import table
 from ..data.families import Family
@@ -108,6 +108,7 @@ def _in_order(part: list[str], whole: tuple[str, ...]) -> bool:
     return any(list(whole[at : at + size]) == part for at in range(len(whole) - size + 1))
 
 
+@lru_cache(maxsize=8)
 def _stems(text: str) -> tuple[str, ...]:
     return tuple(_stem(word) for word in re.findall(r"\w+", text.casefold().replace("_", " ")))
 

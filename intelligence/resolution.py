@@ -24,9 +24,9 @@ def choose_size(request: Request, analysis: Analysis, family: Family) -> tuple[S
     return _within(family, (width, height), limit, (reason,))
 
 
-def framing(analysis: Analysis) -> tuple[str, str, float] | None:
+def framing(text: str) -> tuple[str, str, float] | None:
     """(row of ``framing.toml``, the word that says so, width ÷ height) or ``None``. The first word in the prompt decides."""
-    match = _framing_words().search(f"{analysis.text}".casefold())
+    match = _framing_words().search(text.casefold())
     if match is None:
         return None
     row = _row_of_word()[match.group(0)]
@@ -51,7 +51,7 @@ def native_size(family: Family) -> Size:
 
 def _free(request: Request, analysis: Analysis, family: Family) -> tuple[Size, Reason]:
     native = native_size(family)
-    asked = framing(analysis)
+    asked = framing(analysis.text)
     size = bucket(family, asked[2]) if asked else native
     values = {"width": size[0], "height": size[1], "default": _text(native), "family": family.label}
     if asked is None or asked[2] == 1:
@@ -62,7 +62,10 @@ def _free(request: Request, analysis: Analysis, family: Family) -> tuple[Size, R
 def bucket(family: Family, aspect: float) -> Size:
     """The family's own size nearest to ``aspect`` (width ÷ height), nearest to its native pixels among equals."""
     sizes = family.buckets or (_sized(family, aspect, family.native_pixels),)
-    return min(sizes, key=lambda size: (round(abs(math.log(size[0] / size[1] / aspect)), 3), abs(size[0] * size[1] - family.native_pixels)))
+    return min(
+        sizes,
+        key=lambda size: (round(abs(math.log(size[0] / size[1] / aspect)), 3), abs(size[0] * size[1] - family.native_pixels)),
+    )
 
 
 def _sized(family: Family, aspect: float, pixels: float) -> Size:
@@ -102,12 +105,14 @@ def _fixed(request: Request, analysis: Analysis, family: Family) -> tuple[Size, 
         warnings.append(Reason("size", "warn.size_snapped", {**values, "wanted": _text(wanted), "multiple": family.multiple}))
     limit = request.constraints.max_pixels
     if limit is not None and width * height > limit:
-        warnings.append(Reason("size", "warn.fixed_over_limit", {"what": "size", "value": _text((width, height)), "limit": limit}))
+        warnings.append(
+            Reason("size", "warn.fixed_over_limit", {"what": "size", "value": _text((width, height)), "limit": limit})
+        )
     return (width, height), (Reason("size", "size.fixed", values),), tuple(warnings)
 
 
 def _completed(width: int | None, height: int | None, analysis: Analysis, family: Family) -> Size:
-    asked = framing(analysis)
+    asked = framing(analysis.text)
     aspect = asked[2] if asked else 1.0
     if width is None:
         assert height is not None

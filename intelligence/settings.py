@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,7 +91,9 @@ def _steps_by_complexity(case: Situation, default: int) -> tuple[int, Reason]:
         return low, Reason("steps", "steps.band_low", {**values, "value": low})
     grain = table("settings")["steps"]["grain"]
     steps = int((low + (high - low) * _position(complexity.level, complexity.total)) // grain * grain)
-    return max(low, steps), Reason("steps", "steps.band", {**values, "value": max(low, steps), "total": round(complexity.total, 2)})
+    return max(low, steps), Reason(
+        "steps", "steps.band", {**values, "value": max(low, steps), "total": round(complexity.total, 2)}
+    )
 
 
 def _position(level: Level, total: float) -> float:
@@ -140,7 +142,14 @@ def _by_style(case: Situation, decision: str, default: float) -> tuple[float, Re
     low, high = case.family.cfg.get(group, case.family.cfg["default"])
     priority = case.request.priority
     value = _grained(low, high, table("settings")["cfg_position"][priority.value])
-    values = {"value": value, "default": default, "low": low, "high": high, "priority": priority.value, "family": case.family.label}
+    values = {
+        "value": value,
+        "default": default,
+        "low": low,
+        "high": high,
+        "priority": priority.value,
+        "family": case.family.label,
+    }
     if low == high:
         return value, Reason(decision, f"{decision}.only", values)
     return value, Reason(decision, f"{decision}.range", {**values, "style": case.analysis.style})
@@ -182,16 +191,35 @@ def _named(case: Situation, kind: str, place: int, fixed: str | None, available:
         return name, [Reason(kind, f"{kind}.fixed", {**values, "value": label_of(kind, name)})]
     if case.distillation is not None:
         name = getattr(case.distillation, kind)
-        return name, [Reason(kind, f"{kind}.distilled", {**values, "value": label_of(kind, name), "distillation": case.distillation.label})]
+        return name, [
+            Reason(
+                kind, f"{kind}.distilled", {**values, "value": label_of(kind, name), "distillation": case.distillation.label}
+            )
+        ]
+    if kind == "scheduler" and case.family.scheduler_node is not None:
+        name = case.family.samplers[case.request.priority][place]
+        return name, [Reason(kind, "scheduler.node", {**values, "value": case.family.scheduler_node})]
+    return _listed(case, kind, place, values, available)
+
+
+def _listed(case: Situation, kind: str, place: int, values: Mapping[str, Any], available: tuple[str, ...]) -> Decided:
+    """The family's own for the priority, or its next one that this machine lists."""
     priority = case.request.priority
-    name = case.family.samplers[priority][place]
-    return name, [Reason(kind, f"{kind}.family", {**values, "value": label_of(kind, name), "priority": priority.value})]
+    wanted = case.family.samplers[priority][place]
+    name = wanted
+    if available and wanted not in available:
+        others = (pair[place] for pair in case.family.samplers.values() if pair[place] in available)
+        name = next(others, available[0])
+    told = {**values, "value": label_of(kind, name), "priority": priority.value}
+    if name != wanted:
+        return name, [Reason(kind, f"{kind}.absent", {**told, "wanted": label_of(kind, wanted)})]
+    return name, [Reason(kind, f"{kind}.family", told)]
 
 
 # --------------------------------------------------------------------------- the rest
 
 
-def _from_row(name: str) -> Any:
+def _from_row(name: str) -> Callable[[Situation], Decided]:
     def decide(case: Situation) -> Decided:
         fixed, default = getattr(case.request.fixed, name), getattr(case.family, name)
         value = default if fixed is None else fixed
@@ -209,7 +237,9 @@ def _shift(case: Situation) -> Decided:
         return _from_row("shift")(case)
     default = "–" if case.family.shift is None else case.family.shift
     assert case.distillation is not None
-    return own, [Reason("shift", "shift.distilled", {"value": own, "default": default, "distillation": case.distillation.label})]
+    return own, [
+        Reason("shift", "shift.distilled", {"value": own, "default": default, "distillation": case.distillation.label})
+    ]
 
 
 def _batch(case: Situation) -> Decided:

@@ -6,9 +6,11 @@ import re
 
 from ..data.families import Family
 from ..plan import Analysis, Dialect, Mode, Reason, Request
+from .triggers import insert
 
 _EMPHASIS = re.compile(r"(?<!\\)\(([^()\\]*(?:\\.[^()\\]*)*?)(?<!\\)(?::\s*[-+]?\d*\.?\d+)\s*\)")
-_DOUBLE = re.compile(r"(?<!\\)\(\(+([^()]*)\)\)+")
+_DEEPEST = 32  # brackets nested deeper are no emphasis anyone meant
+_DOUBLE = re.compile(r"(?<![\\(])\(\(+([^()]*)\)\)+")
 
 
 def write_prompt(
@@ -24,7 +26,7 @@ def write_prompt(
     if not family.emphasis and (plain := without_emphasis(text)) != text:
         text = plain
         reasons.append(Reason("prompt", "prompt.emphasis_removed", {"family": family.label}))
-    text = _with_triggers(text, triggers, family.dialect, reasons)
+    text = _with_triggers(text, triggers, analysis.dialect, reasons)
     text = _with_quality(text, family, reasons)
     if family.prompt_prefix and not text.startswith(family.prompt_prefix.strip()):
         text = family.prompt_prefix + text
@@ -34,10 +36,11 @@ def write_prompt(
 
 def without_emphasis(text: str) -> str:
     """Weights and the brackets around them taken away: ``(a (red:1.2) cat:1.1)`` → ``a red cat``."""
-    previous = None
-    while text != previous:
-        previous = text
-        text = _DOUBLE.sub(r"(\1)", _EMPHASIS.sub(r"\1", text))
+    for _ in range(_DEEPEST):
+        lighter = _DOUBLE.sub(r"(\1)", _EMPHASIS.sub(r"\1", text))
+        if lighter == text:
+            break
+        text = lighter
     return text.replace(r"\(", "(").replace(r"\)", ")")
 
 
@@ -55,7 +58,7 @@ def _with_triggers(text: str, triggers: tuple[str, ...], dialect: Dialect, reaso
     if not absent:
         return text
     reasons.append(Reason("prompt", "prompt.triggers", {"words": ", ".join(absent)}))
-    return ", ".join(part for part in (text.rstrip(" ,."), *absent) if part)
+    return insert(text, absent, dialect)
 
 
 def _with_quality(text: str, family: Family, reasons: list[Reason]) -> str:
