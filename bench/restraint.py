@@ -7,6 +7,7 @@ than a generic one, choices of another family (must be 0), how often the author'
 absolute error of the suggested strength beside the best constant's.
 """
 
+# mypy: disable-error-code="import-not-found"
 from __future__ import annotations
 
 import argparse
@@ -41,7 +42,7 @@ def plain_prompts(rows: list[Row], library: Library, families: list[str]) -> dic
     ]
     for prompt, chosen in list(zip(asked, special, strict=True))[:: max(1, len(asked) // 400)]:
         if chosen:
-            print(prompt[:70], "→", [names[choice.use.name].title for choice in chosen])
+            print(prompt[:70], "→", [(names[choice.use.name].title, choice.covers) for choice in chosen])
     return {"prompts": len(asked), "with_lora": round(sum(map(bool, special)) / max(1, len(asked)), 4)}
 
 

@@ -71,7 +71,7 @@ def _bundled() -> Iterator[Path]:
 
 class _SentenceTransformer:
     def __init__(self, folder: Path) -> None:
-        from sentence_transformers import SentenceTransformer
+        from sentence_transformers import SentenceTransformer  # type: ignore[import-not-found,unused-ignore]
 
         self._model = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
         self.name = folder.name

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from array import array
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -170,11 +169,11 @@ class Fields:
             words(file.description[:limit]),
         )
 
-    def worth(self) -> Counter[str]:
+    def worth(self) -> dict[str, float]:
         """The weight of each word, summed over the fields that hold it."""
         weights = table("recommend")["fields"]
         triggers = {word for unit in self.triggers for word in unit}
-        total: Counter[str] = Counter()
+        total: dict[str, float] = {}
         for field, weight in (
             ({*self.title, *self.path}, weights["name"]),
             (triggers, weights["trigger"] / (1 + len(triggers) / weights["trigger_words"])),
@@ -182,8 +181,8 @@ class Fields:
             (set(self.description), 0.0),
         ):
             for word in field:
-                total[word] += weight
-        return Counter({word: weights["anywhere"] + value for word, value in total.items()})
+                total[word] = total.get(word, 0.0) + weight
+        return {word: weights["anywhere"] + value for word, value in total.items()}
 
     def prior(self) -> float:
         """What a LoRA is owed before any word is met: long trigger lists and missing tags invite chance matches."""

@@ -139,8 +139,9 @@ def keyword_scores(index: Index, text: str) -> Floats:
         _add_pairs(index, raw, clause, seen)
         seen.update(dict.fromkeys(clause))
     _judge_names(index, raw, seen, knobs)
-    raw = np.maximum(raw + index.priors, 0)
-    return raw / (raw + np.float32(knobs["half"]))
+    raw = np.maximum(raw + index.priors, np.float32(0))
+    calibrated: Floats = raw / (raw + np.float32(knobs["half"]))
+    return calibrated
 
 
 def _add_clause(index: Index, raw: Floats, met: Floats, new: set[str], clause: list[str]) -> None:
