@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from pack.client import Client, Run
 from pack.demo.write import write_models
 from pack.local import CACHE
@@ -68,6 +69,11 @@ class Host:
     def auto(self, **widgets: Any) -> Run:
         """Queue Auto Pipeline → Save Image with Plan."""
         return self.client.run(auto_graph(**widgets))
+
+    def upload(self, raw: bytes, name: str) -> str:
+        """Put a file into the host's input folder; the name it goes by."""
+        answer = requests.post(f"{self.client.url}/upload/image", files={"image": (name, raw)}, timeout=30)
+        return str(answer.json()["name"])
 
     def picture(self, run: Run) -> Picture:
         return Picture(self.client.image(run.images()[0]))
