@@ -18,7 +18,7 @@ check:
 	@mkdir -p .check && ln -sfn .. $(CHECKED)
 	@$(IN_ENVIRONMENT) -m ruff check .
 	@$(IN_ENVIRONMENT) -m ruff format --check .
-	@MYPYPATH=.check $(IN_ENVIRONMENT) -m mypy -p intelligent_generation
+	@$(IN_ENVIRONMENT) -c "import os, runpy, sys; os.chdir('.check'); sys.argv = ['mypy', '--config-file', '../pyproject.toml', '-p', 'intelligent_generation']; runpy.run_module('mypy', run_name='__main__')"
 
 golden:
 	@$(IN_ENVIRONMENT) -m pytest tests --golden

@@ -180,7 +180,13 @@ class IntelligentGenerationPipeline:
         return recommend(self.config.server, self.request(prompt, negative))
 
     def generate(
-        self, prompt: str | None = None, *, plan: Plan | None = None, negative: str | None = None, seed: int = 0, follow: Follow | None = None
+        self,
+        prompt: str | None = None,
+        *,
+        plan: Plan | None = None,
+        negative: str | None = None,
+        seed: int = 0,
+        follow: Follow | None = None,
     ) -> Result:
         """Make a picture from a prompt, or from a plan as it is. Raises ``BadRequest`` with ComfyUI's words
         when it fails, ``Unreachable`` when it does not answer."""

@@ -115,7 +115,9 @@ def install(python: Path, wanted: list[Path], with_torch: bool) -> None:
     try:
         subprocess.run(pip, check=True)
     except subprocess.CalledProcessError:
-        sys.exit("The packages above could not be installed. Check the connection and the disk, then run the same command again.")
+        sys.exit(
+            "The packages above could not be installed. Check the connection and the disk, then run the same command again."
+        )
     finally:
         listed.unlink()
 

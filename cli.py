@@ -165,5 +165,3 @@ def _state(file: Any, language: str) -> str:
 def _language() -> str:
     spoken = os.environ.get("LC_ALL") or os.environ.get("LANG") or "en"
     return spoken[:2] if spoken[:2] in LANGUAGES else "en"
-
-

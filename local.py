@@ -140,5 +140,3 @@ class Progress:
     def _show(self, text: str) -> None:
         if sys.stderr.isatty():
             print(f"\r{text[: self.width]:{self.width}}", end="\n" if not text else "", file=sys.stderr, flush=True)
-
-

@@ -21,7 +21,13 @@ _SAMPLERS = {
     "uni_pc": "UniPC",
     "lcm": "LCM",
 }
-_SCHEDULERS = {"karras": "Karras", "exponential": "Exponential", "sgm_uniform": "SGM Uniform", "simple": "Simple", "beta": "Beta"}
+_SCHEDULERS = {
+    "karras": "Karras",
+    "exponential": "Exponential",
+    "sgm_uniform": "SGM Uniform",
+    "simple": "Simple",
+    "beta": "Beta",
+}
 
 
 def parameters_text(plan: Plan, seed: int | None) -> str:

@@ -45,7 +45,9 @@ def stack(entries: Any, absent: tuple[LoraUse, ...] | None) -> tuple[LoraUse, ..
     if entries is None:
         return absent
     try:
-        return tuple(LoraUse(str(name), float(model), float(clip)) for name, model, clip in entries if name not in (None, "None"))
+        return tuple(
+            LoraUse(str(name), float(model), float(clip)) for name, model, clip in entries if name not in (None, "None")
+        )
     except (TypeError, ValueError) as fault:
         raise BadRequest("not_a_lora_stack", problem=str(fault)) from fault
 

@@ -20,7 +20,9 @@ class AutoPipeline(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return schema.schema("IIG_AutoPipeline", _inputs(), _outputs(), enable_expand=True, hidden=_HIDDEN, search_aliases=_ALIASES)
+        return schema.schema(
+            "IIG_AutoPipeline", _inputs(), _outputs(), enable_expand=True, hidden=_HIDDEN, search_aliases=_ALIASES
+        )
 
     @classmethod
     def fingerprint_inputs(cls, **widgets: Any) -> str:

@@ -20,7 +20,11 @@ class ApplyLoraStack(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        inputs = [schema.raw_link(io.Model, "model"), schema.raw_link(io.Clip, "clip"), schema.LoraStackType.Input("lora_stack")]
+        inputs = [
+            schema.raw_link(io.Model, "model"),
+            schema.raw_link(io.Clip, "clip"),
+            schema.LoraStackType.Input("lora_stack"),
+        ]
         outputs = [io.Model.Output("model_out"), io.Clip.Output("clip_out")]
         return schema.schema("IIG_ApplyLoraStack", inputs, outputs, enable_expand=True, hidden=[io.Hidden.unique_id])
 

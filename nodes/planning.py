@@ -27,4 +27,3 @@ def read(prompt: str, reader: str = "auto") -> Analysis:
 def fingerprint() -> str:
     """What a cached Auto Pipeline must not outlive: a changed library or taste."""
     return f"{shelf().library().version}|{Taste().version}"
-

@@ -43,7 +43,7 @@ def end(generation: Generation) -> Measured | None:
 
 
 def size_key(plan: Plan) -> str:
-    """"family@megapixels", the key of ``Machine.seconds_per_step``."""
+    """ "family@megapixels", the key of ``Machine.seconds_per_step``."""
     megapixels = plan.settings.width * plan.settings.height * plan.settings.batch / 1e6
     return f"{plan.family}@{megapixels:.2g}"
 

@@ -42,7 +42,12 @@ class ChooseModel(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        inputs = [_prompt(), _priority(), io.Float.Input("max_vram_gb", default=0.0, min=0.0, max=1024.0, step=0.5), *_analysis()]
+        inputs = [
+            _prompt(),
+            _priority(),
+            io.Float.Input("max_vram_gb", default=0.0, min=0.0, max=1024.0, step=0.5),
+            *_analysis(),
+        ]
         outputs = [
             io.AnyType.Output("checkpoint_name"),
             io.AnyType.Output("diffusion_model_name"),
@@ -227,4 +232,3 @@ def _said(plan: Plan) -> str:
     from ..intelligence.explain import explain
 
     return explain(plan, Verbosity.STANDARD, plan.request.language)
-

@@ -14,7 +14,17 @@ from pack.errors import LANGUAGES
 ROOT = Path(__file__).parent.parent
 CORE = ("plan", "values", "errors", "data", "intelligence", "graph", "pipeline")
 HOST = {"comfy", "comfy_api", "comfy_execution", "folder_paths", "server", "nodes", "execution", "comfyui_version"}
-HEAVY = {"torch", "transformers", "sentence_transformers", "sqlalchemy", "sqlite3", "requests", "huggingface_hub", "ollama", "aiohttp"}
+HEAVY = {
+    "torch",
+    "transformers",
+    "sentence_transformers",
+    "sqlalchemy",
+    "sqlite3",
+    "requests",
+    "huggingface_hub",
+    "ollama",
+    "aiohttp",
+}
 IMPURE = {"time", "random", "datetime", "secrets"}
 BANNED_NAMES = {"utils", "helper", "helpers", "manager", "service", "services", "handler", "common", "core"}
 MAY_IMPORT = {
@@ -139,7 +149,12 @@ def test_every_error_raised_has_its_sentence() -> None:
     sentences = json.loads((WORDS["en"] / "errors.json").read_text(encoding="utf-8"))
     for path in sources():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("UserError", "BadRequest", "MissingModel", "Unreachable"):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in (
+                "UserError",
+                "BadRequest",
+                "MissingModel",
+                "Unreachable",
+            ):
                 key = node.args[0]
                 if isinstance(key, ast.Constant):
                     assert key.value in sentences, f"{path.name}:{node.lineno} {key.value}"
