@@ -144,7 +144,7 @@ def _widget_values(class_type: str, inputs: Mapping[str, Any], host: str | None)
 
 
 def _title(node_id: str, inputs: Mapping[str, Any]) -> str:
-    if lora := inputs.get("lora_name"):
+    if lora := str(inputs.get("lora_name", "")):
         return "LoRA " + lora.replace("\\", "/").rsplit("/", 1)[-1].rsplit(".", 1)[0]
     words = node_id.rsplit(".", 1)[-1].replace("_", " ")
     return words[:1].upper() + words[1:]
