@@ -10,7 +10,7 @@ from .builder import Graph, Link
 
 _WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
 # Pixels of the canvas, after LiteGraph's own slot height of 20 and title height of 30.
-_WIDTH, _GAP, _SLOT, _TITLE, _TEXT = 320, 60, 24, 40, 140
+_WIDTH, _GAP, _SLOT, _TITLE, _TEXT, _PREVIEW = 320, 60, 24, 40, 140, 220
 
 
 def to_workflow(graph: Graph, host: str | None = None) -> dict[str, Any]:
@@ -98,8 +98,8 @@ def _height(class_type: str, host: str | None) -> int:
     sockets = max(len(_sockets(class_type, host)), len(shape["outputs"]))
     widgets = [field for field in shape["inputs"] if is_widget(field)]
     extra = sum(1 for field in widgets if field.get("control") or field.get("upload"))
-    text = sum(_TEXT for field in widgets if field.get("multiline"))
-    return _TITLE + _SLOT * (sockets + len(widgets) + extra) + text
+    tall = sum(_TEXT for field in widgets if field.get("multiline")) + sum(_PREVIEW for field in widgets if field.get("upload"))
+    return _TITLE + _SLOT * (sockets + len(widgets) + extra) + tall
 
 
 def _node(
@@ -121,7 +121,7 @@ def _node(
             for slot, field in enumerate(_sockets(class_type, host))
         ],
         "outputs": list(_outputs(class_type, number, links, host)),
-        "title": _title(node_id),
+        "title": _title(node_id, node["inputs"]),
         "properties": {"Node name for S&R": class_type, "plan_node": node_id},
         "widgets_values": list(_widget_values(class_type, node["inputs"], host)),
     }
@@ -143,6 +143,8 @@ def _widget_values(class_type: str, inputs: Mapping[str, Any], host: str | None)
                 yield "image"
 
 
-def _title(node_id: str) -> str:
+def _title(node_id: str, inputs: Mapping[str, Any]) -> str:
+    if lora := str(inputs.get("lora_name", "")):
+        return "LoRA " + lora.replace("\\", "/").rsplit("/", 1)[-1].rsplit(".", 1)[0]
     words = node_id.rsplit(".", 1)[-1].replace("_", " ")
     return words[:1].upper() + words[1:]

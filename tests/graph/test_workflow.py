@@ -70,3 +70,5 @@ def test_an_image_from_outside_stays_unlinked():
 def test_titles_are_words():
     titles = {node["title"] for node in to_workflow(build(plan_of("sd15"), SEED, prefix="7.0.0."))["nodes"]}
     assert {"Checkpoint", "Positive", "Empty latent", "Sampler", "Decode"} <= titles
+    stack = to_workflow(build(cases()["sdxl+loras"][0], SEED))["nodes"]
+    assert {"LoRA anime", "LoRA detail"} <= {node["title"] for node in stack}
