@@ -99,7 +99,7 @@ def parse_header(raw: bytes, data_bytes: int) -> Header:
             return Header(problem="file_header_invalid")
         metadata = tensors.pop("__metadata__", None)
         sizes, furthest = _sizes(tensors)
-    except (ValueError, RecursionError, KeyError, TypeError):
+    except (ValueError, RecursionError, LookupError, TypeError):
         return Header(problem="file_header_invalid")
     if furthest > data_bytes:
         return Header(problem="file_truncated")
@@ -110,7 +110,8 @@ def _sizes(tensors: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, int], in
     """Bytes by dtype and the end of the last tensor; raises where an entry is not what the format says.
     Whole columns at once: this runs for every tensor of every file."""
     entries = tensors.values()
-    starts, ends = zip(*map(itemgetter("data_offsets"), entries), strict=True)
+    offsets = list(map(itemgetter("data_offsets"), entries))
+    starts, ends = list(map(itemgetter(0), offsets)), list(map(itemgetter(1), offsets))
     if min(starts) < 0 or any(map(gt, starts, ends)):
         raise ValueError("offsets run backwards")
     sizes = dict.fromkeys(map(itemgetter("dtype"), entries), 0)
