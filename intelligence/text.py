@@ -75,7 +75,14 @@ def rarity(word: str) -> float:
     """How telling a stem is: 0 for a word in every prompt, 1 for one in none (squared share of the log frequency in
     ``data/prompt_words``)."""
     prompts, seen = _counts()
+    if word in _function_words() or (len(word) == 1 and word.isascii()):
+        return 0.0
     return max(0.0, log((prompts + 10) / (seen.get(word, 0) + 0.5)) / log(2 * prompts + 20)) ** 2
+
+
+@cache
+def _function_words() -> frozenset[str]:
+    return frozenset(stem(word) for word in table("recommend")["kinds"]["function_words"])
 
 
 @cache
