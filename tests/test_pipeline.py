@@ -56,7 +56,9 @@ def test_a_plan_travels_as_json_and_does_not_depend_on_anything_else():
 
 
 def test_what_the_person_fixed_is_kept():
-    fixed = Fixed(steps=17, cfg=3.3, sampler="euler", scheduler="beta", clip_skip=2, width=832, height=1216, batch=3, denoise=0.4)
+    fixed = Fixed(
+        steps=17, cfg=3.3, sampler="euler", scheduler="beta", clip_skip=2, width=832, height=1216, batch=3, denoise=0.4
+    )
     settings = plan(fixed=fixed, has_image=True).settings
     for name, value in vars(fixed).items():
         if value is not None:
@@ -104,7 +106,9 @@ def test_loras_written_in_the_prompt_are_used_and_absent_ones_reported():
 
 
 def test_distilled_checkpoint_changes_steps_cfg_and_sampler_together():
-    made = plan(WORKED_EXAMPLE, checkpoint("dreamLightning_8step.safetensors", distillation="lightning"), priority=Priority.QUALITY)
+    made = plan(
+        WORKED_EXAMPLE, checkpoint("dreamLightning_8step.safetensors", distillation="lightning"), priority=Priority.QUALITY
+    )
     assert (made.distillation, made.settings.steps, made.settings.cfg) == ("lightning", 8, 1.0)
     assert made.settings.sampler == "euler" and made.negative is None
     assert "negative.idle_cfg" in keys(made.reasons) and "tradeoff.distilled" in keys(made.reasons)
@@ -145,7 +149,13 @@ def test_low_vram_casts_a_split_model_to_8_bits_and_tiles_the_decode():
 
 
 def test_prompt_gets_prefix_quality_tags_and_trigger_words_once():
-    made = plan("1girl, watercolor", checkpoint("wai.safetensors", "illustrious"), lora("wash.safetensors", "illustrious", title="Watercolor", tags=("watercolor", "style"), trigger_groups=(("wtrclr",),)))
+    made = plan(
+        "1girl, watercolor",
+        checkpoint("wai.safetensors", "illustrious"),
+        lora(
+            "wash.safetensors", "illustrious", title="Watercolor", tags=("watercolor", "style"), trigger_groups=(("wtrclr",),)
+        ),
+    )
     assert made.prompt.startswith("masterpiece, best quality") and made.prompt.count("wtrclr") == 1
     again = plan(made.prompt, checkpoint("wai.safetensors", "illustrious"))
     assert again.prompt.count("masterpiece") == 1

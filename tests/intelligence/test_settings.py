@@ -75,12 +75,16 @@ def test_distillation_changes_steps_cfg_and_sampler_together(name):
         assert made.shift == row.shift
 
 
-@pytest.mark.parametrize(("file", "steps"), [("sdxl_lightning_8step_lora", 8), ("Hyper-SDXL-1step", 1), ("x_2-steps", 2), ("lightning", 4)])
+@pytest.mark.parametrize(
+    ("file", "steps"), [("sdxl_lightning_8step_lora", 8), ("Hyper-SDXL-1step", 1), ("x_2-steps", 2), ("lightning", 4)]
+)
 def test_steps_of_a_distillation_follow_its_file_name(file, steps):
     assert settings(distillation="lightning", by=file).steps == steps
 
 
-@pytest.mark.parametrize(("spelled", "found"), [("Euler a", "euler_ancestral"), ("DPM++ 2M", "dpmpp_2m"), ("EULER", "euler"), ("uni_pc", "uni_pc")])
+@pytest.mark.parametrize(
+    ("spelled", "found"), [("Euler a", "euler_ancestral"), ("DPM++ 2M", "dpmpp_2m"), ("EULER", "euler"), ("uni_pc", "uni_pc")]
+)
 def test_samplers_answer_to_the_names_people_use(spelled, found):
     assert settings(fixed=Fixed(sampler=spelled)).sampler == found
 
