@@ -82,6 +82,8 @@ def _loras(
     fixed = fixed_loras(request, written, library)
     if fixed is not None:
         return fixed, (), (Reason("loras", "loras.yours" if fixed else "loras.none_asked"),)
+    if not library.of(Kind.LORA):
+        return written, (), (Reason("loras", "lora.no_files", {"family": family.label}),)
     from .intelligence.recommend import recommend  # late: the ranking needs numpy
 
     advice = recommend(analysis, family.id, library, taste, request.constraints, vectors=vectors)

@@ -174,7 +174,9 @@ def _judge(
         "popularity": file.downloads / (file.downloads + 20_000),
     }
     score = sum(points[key] * weight for key, weight in WEIGHTS.items())
-    return _Candidate(file, family, score * _takes_the_loras(family, request, library), points)
+    return _Candidate(
+        file, family, score * _takes_the_loras(family, request, library) * _bearable(file, request, machine), points
+    )
 
 
 def style_group(style: str) -> str:
@@ -235,6 +237,18 @@ def _machine_fit(file: ModelFile, request: Request, machine: Machine) -> float:
     if request.priority is Priority.LOW_VRAM:
         return max(0.0, 1.0 - share)
     return 1.0 if share <= 0.9 else max(0.0, 1.0 - (share - 0.9))
+
+
+def _bearable(file: ModelFile, request: Request, machine: Machine) -> float:
+    """A factor below 1 for weights that do not fit: ComfyUI streams them from RAM, which is slow, or from disk,
+    which is hardly bearable."""
+    budget = budget_bytes(machine, request.constraints)
+    if budget <= 0:
+        return 1.0
+    weights = weights_at_rest(file, machine)
+    streams_well = 1.5 if request.priority in (Priority.QUALITY, Priority.BALANCED) else 0.8
+    in_ram = 1.0 if not machine.ram_bytes or weights < budget + machine.ram_bytes else 0.3
+    return min(1.0, streams_well * budget / max(weights, 1)) * in_ram
 
 
 def _liking(file: ModelFile, taste: Taste) -> float:

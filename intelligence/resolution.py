@@ -11,6 +11,7 @@ from ..data.families import Family
 from ..plan import Analysis, Reason, Request
 
 Size = tuple[int, int]
+LEAST_SIDE = 16  # what ComfyUI's latent nodes take at least
 
 
 def choose_size(request: Request, analysis: Analysis, family: Family) -> tuple[Size, tuple[Reason, ...], tuple[Reason, ...]]:
@@ -79,7 +80,7 @@ def _sized(family: Family, aspect: float, pixels: float) -> Size:
 def shrink(family: Family, size: Size, pixels: int) -> Size:
     """The same aspect within ``pixels``, sides rounded down to the family's multiple and at least one of it."""
     factor = math.sqrt(min(1.0, pixels / (size[0] * size[1])))
-    width, height = (max(family.multiple, int(side * factor) // family.multiple * family.multiple) for side in size)
+    width, height = (max(LEAST_SIDE, int(side * factor) // family.multiple * family.multiple) for side in size)
     return width, height
 
 
@@ -97,7 +98,7 @@ def _within(
 def _fixed(request: Request, analysis: Analysis, family: Family) -> tuple[Size, tuple[Reason, ...], tuple[Reason, ...]]:
     wanted = _completed(request.fixed.width, request.fixed.height, analysis, family)
     # Latents are whole numbers of `multiple` pixels; a host that rounds by itself rounds down.
-    size = tuple(max(family.multiple, side // family.multiple * family.multiple) for side in wanted)
+    size = tuple(max(LEAST_SIDE, side // family.multiple * family.multiple) for side in wanted)
     width, height = size
     values = {"width": width, "height": height, "default": _text(native_size(family))}
     warnings = []
@@ -119,7 +120,7 @@ def _completed(width: int | None, height: int | None, analysis: Analysis, family
         width = round(height * aspect / family.multiple) * family.multiple
     if height is None:
         height = round(width / aspect / family.multiple) * family.multiple
-    return max(width, family.multiple), max(height, family.multiple)
+    return max(width, LEAST_SIDE), max(height, LEAST_SIDE)
 
 
 def _text(size: Size) -> str:
