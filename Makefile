@@ -21,7 +21,7 @@ check:
 	@$(IN_ENVIRONMENT) -c "import os, runpy, sys; os.chdir('.check'); sys.argv = ['mypy', '--config-file', '../pyproject.toml', '-p', 'intelligent_generation']; runpy.run_module('mypy', run_name='__main__')"
 
 golden:
-	@$(IN_ENVIRONMENT) -m pytest tests --golden
+	@$(IN_ENVIRONMENT) tests/graph/golden.py
 
 bench:
 	@$(IN_ENVIRONMENT) bench/scan.py --quick

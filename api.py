@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +20,7 @@ from pathlib import Path
 import requests
 
 from .client import Client, Follow
-from .errors import LANGUAGES, Unreachable, UserError
+from .errors import LANGUAGES, BadRequest, Unreachable, UserError
 from .intelligence.explain import explain
 from .local import SAVE_NODE, workflow
 from .plan import GIB, Constraints, Fixed, Generation, LoraUse, Measured, Mode, Plan, Priority, Request, Verbosity
@@ -85,15 +85,19 @@ class PipelineConfig:
             yield f"language {self.language!r} ({', '.join(LANGUAGES)})"
         if not self.server.startswith(("http://", "https://")):
             yield f"server {self.server!r} (http://… or https://…)"
-        for make in (self.constraints.limits, self.size):
-            try:
-                make()
-            except UserError as error:
-                yield str(error.values["faults"])
+        yield from _faults_of(self.constraints.limits)
+        yield from _faults_of(self.size)
 
     def size(self) -> Fixed:
         """The fixed size, where one is asked for."""
         return Fixed(width=self.constraints.width, height=self.constraints.height)
+
+
+def _faults_of(make: Callable[[], object]) -> Iterator[str]:
+    try:
+        make()
+    except BadRequest as refused:
+        yield str(refused.values["faults"])
 
 
 @dataclass(frozen=True)

@@ -102,10 +102,15 @@ def _paths_file(place: Path, models: Path | None, pack: Path | None) -> Path:
 def _wait_until_up(server: Server, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline and process.poll() is None:
-        try:
-            if requests.get(f"{server.url}/system_stats", timeout=5).ok:
-                return
-        except requests.RequestException:
-            time.sleep(0.2)
+        if _answers(server.url):
+            return
+        time.sleep(0.2)
     tail = server.log.read_text(encoding="utf-8", errors="replace")[-2000:]
     raise Unreachable("comfyui_did_not_start", log=tail)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return requests.get(f"{url}/system_stats", timeout=5).ok
+    except requests.RequestException:
+        return False

@@ -7,7 +7,7 @@ Every spelling counts: kohya (``lora_unet_…``), diffusers and PEFT (``….lora
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 

@@ -26,6 +26,7 @@ HEAVY = {
     "aiohttp",
 }
 IMPURE = {"time", "random", "datetime", "secrets"}
+ADAPTERS = {"ollama", "embedding", "minilm"}  # thin, and imported late as a whole
 BANNED_NAMES = {"utils", "helper", "helpers", "manager", "service", "services", "handler", "common", "core"}
 MAY_IMPORT = {
     "plan": {"values"},
@@ -95,8 +96,10 @@ def test_only_nodes_knows_the_host_and_nothing_heavy_loads_early(path: Path) -> 
             assert own == "nodes", f"{path.name} imports {name}"
     for name, level in imports(path, late=False):
         top = name.split(".")[0]
-        if level == 0 and own in CORE:
+        if level == 0 and own in CORE and path.stem not in ADAPTERS:
             assert top not in HEAVY | IMPURE, f"{path.name} imports {name} at module level"
+        if level and path.stem not in ADAPTERS:
+            assert name.split(".")[-1] not in ADAPTERS, f"{path.name} imports the adapter {name} early"
 
 
 def test_no_family_is_named_in_code() -> None:
@@ -119,10 +122,10 @@ def test_files_are_short_and_well_named() -> None:
         assert len(path.read_text(encoding="utf-8").splitlines()) <= 330 or path.name == "plan.py", path
 
 
-def test_no_broad_except_and_no_print_outside_the_command_line() -> None:
+def test_no_broad_except_but_to_clean_up_and_raise_again() -> None:
     for path in sources():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ExceptHandler):
+            if isinstance(node, ast.ExceptHandler) and ast.unparse(node.body[-1]) != "raise":
                 caught = ast.unparse(node.type) if node.type else "everything"
                 assert caught not in ("everything", "Exception", "BaseException"), f"{path}:{node.lineno}"
 
