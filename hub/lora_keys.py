@@ -27,7 +27,8 @@ _MARKS = (
     ".lora.up",
     "lora_linear_layer",
     ".oft_",
-    ".diff",
+    ".diff\n",
+    ".diff_b\n",
 )
 _DOWN = (
     ".lora_down.weight",
@@ -56,7 +57,7 @@ _MODULE = re.compile(r"(_lora\.|\.(lora[_.]|lora_linear_layer|hada_|lokr_|oft_|d
 def is_lora(tensors: Tensors) -> bool:
     """Whether these keys patch another model; the first and the last few names tell."""
     names = list(tensors)
-    text = "\n".join(names[:12] + names[-12:])
+    text = "\n".join(names[:12] + names[-12:]) + "\n"
     return any(mark in text for mark in _MARKS)
 
 
