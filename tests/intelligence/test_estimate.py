@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 from pack.data.families import families
 from pack.intelligence.estimate import Load, activation_bytes, budget_bytes, decode_bytes, estimate, load_of, timing_key
@@ -35,7 +37,7 @@ def test_decode_is_apart_and_tiles_cap_it():
 def test_memory_grows_with_pixels_and_batch(family):
     row, load = families()[family], Load(5 * GIB, GIB, GIB // 8, 2_000_000_000)
     costs = [estimate(row, s, load, gpu(), NO_LIMIT) for s in (settings(512, 512), settings(), settings(batch=4))]
-    for less, more in zip(costs, costs[1:], strict=False):
+    for less, more in pairwise(costs):
         assert less.vram_bytes < more.vram_bytes and less.seconds < more.seconds
         assert less.weights_bytes == more.weights_bytes
 
