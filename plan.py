@@ -402,7 +402,8 @@ class Settings:
 class Models:
     """The files a plan loads. ``checkpoint`` is set for single-file models, else ``diffusion_model`` with
     ``text_encoders`` (in the loader's order); ``vae`` ``None`` means the one baked into the checkpoint;
-    ``second`` is the refiner, or the low-noise half of a two-part model."""
+    ``second`` is the refiner, or the low-noise half of a two-part model. ``clip_type`` overrides the type the
+    family's text encoder is loaded with."""
 
     checkpoint: str | None = None
     diffusion_model: str | None = None
@@ -410,6 +411,7 @@ class Models:
     vae: str | None = None
     second: str | None = None
     weight_dtype: str = "default"
+    clip_type: str | None = None
 
 
 @dataclass(frozen=True)
