@@ -58,9 +58,8 @@ def load_pack() -> Any:
 
 
 def read_rows(path: Path, part: str | None) -> list[Row]:
-    opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
-    with opened as lines:
-        rows = [json.loads(line) for line in lines if line.strip() and not line.startswith("#")]
+    text = (gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()).decode("utf-8")
+    rows = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
     rows = [row for row in rows if _label(row) not in LEFT_OUT]
     return rows if part is None else [row for row in rows if _held(row) == (part == "held")]
 

@@ -6,184 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .vocabulary import Entry, Hit
-from .words import Word
+from .words import Word, grammar
 
-PREPOSITIONS = frozenset(
-    [
-        "in",
-        "on",
-        "at",
-        "with",
-        "near",
-        "behind",
-        "under",
-        "over",
-        "against",
-        "beside",
-        "by",
-        "from",
-        "into",
-        "onto",
-        "through",
-        "inside",
-        "above",
-        "below",
-        "between",
-        "among",
-        "around",
-        "across",
-        "along",
-        "towards",
-        "toward",
-        "during",
-        "next",
-        "wearing",
-        "holding",
-        "carrying",
-        "surrounded",
-        "covered",
-        "filled",
-        "made",
-        "like",
-        "having",
-        "en",
-        "sobre",
-        "con",
-        "por",
-        "al",
-        "cerca",
-        "detras",
-        "bajo",
-        "junto",
-        "contra",
-        "desde",
-        "entre",
-        "hacia",
-        "dentro",
-        "ante",
-        "lleva",
-        "sosteniendo",
-        "hecho",
-        "hecha",
-    ]
-)
-# "a bowl of soup" shows soup, "a statue of a horse" a statue.
-TRANSPARENT = frozenset(
-    [
-        "bowl",
-        "cup",
-        "plate",
-        "glass",
-        "bottle",
-        "piece",
-        "pile",
-        "photo",
-        "photograph",
-        "picture",
-        "image",
-        "painting",
-        "group",
-        "pair",
-        "portrait",
-        "shot",
-        "pitcher",
-        "pint",
-        "scoop",
-        "bar",
-        "crate",
-        "close",
-        "up",
-        "video",
-        "bunch",
-        "basket",
-        "bouquet",
-        "stack",
-        "set",
-        "kind",
-        "type",
-        "mug",
-        "jar",
-        "slice",
-        "scene",
-        "herd",
-        "flock",
-        "row",
-        "view",
-        "exterior",
-        "vistas",
-        "vista",
-        "lot",
-        "couple",
-        "field",
-        "footage",
-        "rendering",
-        "render",
-        "can",
-        "tazon",
-        "vaso",
-        "plato",
-        "taza",
-        "foto",
-        "fotografia",
-        "imagen",
-        "pintura",
-        "grupo",
-        "par",
-        "retrato",
-        "primer",
-        "plano",
-        "cuenco",
-        "jarra",
-        "copa",
-        "botella",
-        "cesta",
-        "ramo",
-        "monton",
-    ]
-)
-DETERMINERS = frozenset(
-    [
-        "a",
-        "an",
-        "the",
-        "two",
-        "three",
-        "four",
-        "five",
-        "six",
-        "some",
-        "several",
-        "many",
-        "un",
-        "una",
-        "el",
-        "la",
-        "los",
-        "las",
-        "dos",
-        "tres",
-        "unos",
-        "unas",
-    ]
-)
-# "cream-colored", "star-shaped", "watercolor style": the noun before these only describes.
-DESCRIBERS = frozenset(
-    [
-        "colored",
-        "coloured",
-        "shaped",
-        "like",
-        "style",
-        "styled",
-        "sized",
-        "themed",
-        "inspired",
-        "themed",
-        "covered",
-        "made",
-        "flavored",
-    ]
-)
 QUOTES = frozenset('"“”«»')
 # Nouns after a preposition set the scene or dress the subject.
 PLACE_FACTOR = 0.35
@@ -233,8 +57,9 @@ def _votes(words: Sequence[Word], hits: Sequence[Hit]) -> list[tuple[str, float,
         factor = min(hit.weight, 1.5) / (1 + DECAY * rank)
         role = _factor(words, hits, number)
         rank += 1
-        for entry in supported:
-            votes.append((str(entry.content), factor * _content_strength(entry) * _kept(role, entry), hit.phrase))
+        votes += [
+            (str(entry.content), factor * _content_strength(entry) * _kept(role, entry), hit.phrase) for entry in supported
+        ]
     if written := min(sum(word.raw in QUOTES for word in words) // 2, MOST_WRITTEN):
         votes.append(("text", WRITTEN + WRITTEN_EACH * written, ""))
     if _is_artwork(words, hits):
@@ -257,7 +82,7 @@ def _is_artwork(words: Sequence[Word], hits: Sequence[Hit]) -> bool:
         entry.style for hit in hits for entry in hit.entries if entry.category in ("style", "artist") and entry.strength >= 4
     }
     painted = [place for place, word in enumerate(words) if word.key in ("painting", "pintura", "cuadro", "oleo", "acuarela")]
-    followed = any(place + 1 < len(words) and words[place + 1].plain in DESCRIBERS for place in painted)
+    followed = any(place + 1 < len(words) and words[place + 1].plain in grammar("describers") for place in painted)
     return (
         bool(painted)
         and not followed
@@ -269,7 +94,7 @@ def _unknown(words: Sequence[Word]) -> str:
     plain = [word.plain for word in words if word.plain]
     if not plain or any(not word[0].isascii() for word in plain):
         return "other"
-    if plain[0] in DETERMINERS:
+    if plain[0] in grammar("determiners"):
         return "object"
     return "abstract" if len(plain) <= SHORT_WORDS and not plain[0].isdigit() else "other"
 
@@ -277,11 +102,11 @@ def _unknown(words: Sequence[Word]) -> str:
 def _factor(words: Sequence[Word], hits: Sequence[Hit], number: int) -> float:
     hit = hits[number]
     following = words[hit.end].plain if hit.end < len(words) else ""
-    if following in DESCRIBERS:
+    if following in grammar("describers"):
         return MODIFIER_FACTOR
     if number + 1 < len(hits) and hits[number + 1].start == hit.end and _has_content(hits[number + 1]):
         return MODIFIER_FACTOR
-    if following in ("of", "de") and words[hit.end - 1].plain in TRANSPARENT:
+    if following in ("of", "de") and words[hit.end - 1].plain in grammar("transparent"):
         return MODIFIER_FACTOR
     return PLACE_FACTOR if _after_preposition(words, hit.start) else 1.0
 
@@ -296,7 +121,7 @@ def _after_preposition(words: Sequence[Word], start: int) -> bool:
         if word.is_mark or word.plain in ("and", "y", "is", "are"):
             return False
         if word.plain in ("of", "de"):
-            return place == 0 or words[place - 1].plain not in TRANSPARENT
-        if word.plain in PREPOSITIONS:
+            return place == 0 or words[place - 1].plain not in grammar("transparent")
+        if word.plain in grammar("prepositions"):
             return True
     return False

@@ -7,137 +7,8 @@ from collections.abc import Sequence
 
 from ..plan import Dialect
 from .vocabulary import index
-from .words import Word
+from .words import Word, grammar
 
-ENGLISH = frozenset(
-    [
-        "the",
-        "of",
-        "and",
-        "with",
-        "in",
-        "on",
-        "at",
-        "is",
-        "are",
-        "by",
-        "for",
-        "from",
-        "to",
-        "his",
-        "her",
-        "their",
-        "its",
-        "an",
-        "into",
-        "over",
-        "under",
-        "that",
-        "this",
-        "has",
-        "wearing",
-        "while",
-        "through",
-        "behind",
-    ]
-)
-SPANISH = frozenset(
-    [
-        "el",
-        "la",
-        "los",
-        "las",
-        "un",
-        "una",
-        "unos",
-        "unas",
-        "de",
-        "del",
-        "y",
-        "con",
-        "en",
-        "por",
-        "para",
-        "al",
-        "su",
-        "sus",
-        "que",
-        "es",
-        "son",
-        "estilo",
-        "sobre",
-        "muy",
-        "desde",
-        "entre",
-        "hacia",
-        "bajo",
-        "junto",
-        "lleva",
-        "tiene",
-    ]
-)
-OTHERS = frozenset(
-    [
-        "der",
-        "die",
-        "das",
-        "und",
-        "mit",
-        "ein",
-        "eine",
-        "einer",
-        "auf",
-        "im",
-        "von",
-        "ist",
-        "le",
-        "les",
-        "une",
-        "des",
-        "dans",
-        "avec",
-        "sur",
-        "et",
-        "du",
-        "est",
-        "uma",
-        "um",
-        "com",
-        "os",
-        "nas",
-        "della",
-        "che",
-        "il",
-        "gli",
-        "per",
-        "nel",
-        "sono",
-        "het",
-        "een",
-        "van",
-    ]
-)
-# Words both lists could claim, or that English prompts use ("la" in place names, "de" in artists' names).
-AMBIGUOUS = frozenset(
-    [
-        "a",
-        "no",
-        "me",
-        "son",
-        "as",
-        "once",
-        "pie",
-        "sin",
-        "red",
-        "real",
-        "final",
-        "general",
-        "actor",
-        "hotel",
-        "natural",
-        "doctor",
-    ]
-)
 TAG_WORDS = 3.0
 
 _LATIN = re.compile(r"[A-Za-zÀ-ɏ]")
@@ -160,11 +31,11 @@ def _counts(plain: Sequence[str]) -> tuple[float, float, float]:
     english = spanish = others = 0.0
     known_en, known_es = index("en").longest, index("es").longest
     for word in plain:
-        if word in AMBIGUOUS:
+        if word in grammar("ambiguous"):
             continue
-        english += (word in ENGLISH) or 0.5 * (word in known_en and word not in known_es)
-        spanish += (word in SPANISH) or 0.9 * (word in known_es and word not in known_en)
-        others += word in OTHERS
+        english += (word in grammar("english")) or 0.5 * (word in known_en and word not in known_es)
+        spanish += (word in grammar("spanish")) or 0.9 * (word in known_es and word not in known_en)
+        others += word in grammar("others")
     return english, spanish, others
 
 
@@ -173,7 +44,7 @@ def dialect_of(words: Sequence[Word]) -> Dialect:
     pieces = _pieces(words)
     if not pieces:
         return Dialect.PROSE
-    function = sum(word.plain in ENGLISH or word.plain in SPANISH for word in words)
+    function = sum(word.plain in grammar("english") or word.plain in grammar("spanish") for word in words)
     plain = sum(not word.is_mark for word in words)
     if function > 0.18 * plain:
         return Dialect.PROSE

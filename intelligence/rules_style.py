@@ -7,12 +7,8 @@ from dataclasses import dataclass
 
 from ..plan import Dialect
 from .vocabulary import Hit
-from .words import Word
+from .words import Word, grammar
 
-# "in X style", "X-style", "estilo X", "in the style of X": the writer says outright that X is the style.
-AFTER = frozenset(["style", "styled", "stylized", "aesthetic", "look"])
-BEFORE = frozenset(["style", "estilo"])
-LINKS = frozenset(["of", "a", "de", "the", "in"])
 NAMED_BONUS = 3.0
 # A second cue for the same style adds this share of its strength.
 SHARE = 0.3
@@ -71,9 +67,9 @@ def _total(phrases: dict[str, float]) -> float:
 
 def _bonus(words: Sequence[Word], hit: Hit) -> float:
     following = words[hit.end].plain if hit.end < len(words) else ""
-    if following in AFTER:
+    if following in grammar("style_after"):
         return NAMED_BONUS
     place = hit.start - 1
-    while place >= 0 and words[place].plain in LINKS:
+    while place >= 0 and words[place].plain in grammar("links"):
         place -= 1
-    return NAMED_BONUS if place >= 0 and words[place].plain in BEFORE and hit.start - place <= 3 else 0.0
+    return NAMED_BONUS if place >= 0 and words[place].plain in grammar("style_before") and hit.start - place <= 3 else 0.0

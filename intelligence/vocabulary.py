@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 from ..data import table
-from .words import Word, words_of
+from .words import Word, keys_of
 
 TABLES = ("vocabulary_style", "vocabulary_subject", "vocabulary_scene", "vocabulary_look")
 
@@ -58,11 +58,6 @@ def index(language: str) -> Index:
             phrases[joined] = (*known, entry)
             longest[keys[0]] = max(longest.get(keys[0], 0), len(keys))
     return Index(phrases, longest)
-
-
-def keys_of(phrase: str) -> list[str]:
-    """The folded words a phrase is looked up by."""
-    return [word.key for word in words_of([(phrase, 1.0)]) if word.key]
 
 
 def _english() -> Iterator[tuple[str, Entry]]:

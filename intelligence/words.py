@@ -6,9 +6,17 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
+
+from ..data import table
 
 _TOKEN = re.compile(r"[^\W_]+|[,.;:!?\n()|\"“”«»…*]")
+
+
+@cache
+def grammar(name: str) -> frozenset[str]:
+    """A row of small words of ``vocabulary_grammar.toml``."""
+    return frozenset(table("vocabulary_grammar")[name].split())
 
 
 @dataclass(frozen=True)
@@ -35,14 +43,10 @@ def fold(word: str) -> str:
     return "".join(letter for letter in unicodedata.normalize("NFKD", word.lower()) if not unicodedata.combining(letter))
 
 
-# Verbs and others whose "s" is no plural of the noun they would become.
-_NO_PLURALS = frozenset(["does", "goes", "was", "has", "his", "its", "this", "always", "perhaps", "thus"])
-
-
 @lru_cache(maxsize=20_000)
 def singular(word: str) -> str:
     """A crude singular: the same letters for "horse" and "horses", no promise that it is a word."""
-    if len(word) < 4 or word in _NO_PLURALS or not word.endswith("s") or word.endswith(("ss", "us", "is")):
+    if len(word) < 4 or word in grammar("no_plurals") or not word.endswith("s") or word.endswith(("ss", "us", "is")):
         return word
     if word.endswith("ies") and len(word) > 4:
         return word[:-3] + "y"
@@ -63,3 +67,8 @@ def words_of(segments: Iterable[tuple[str, float]]) -> tuple[Word, ...]:
             words.append(Word(raw, plain, singular(plain), weight, offset + found.start(), offset + found.end()))
         offset += len(text)
     return tuple(words)
+
+
+def keys_of(phrase: str) -> list[str]:
+    """The folded words a phrase is looked up by."""
+    return [word.key for word in words_of([(phrase, 1.0)]) if word.key]
