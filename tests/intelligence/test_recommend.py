@@ -42,7 +42,7 @@ DISTRACTORS = (
     lora("lightning_8", "SDXL Lightning 8 steps", ["tool"], distillation="lightning", downloads=500_000),
     lora("anime_flux", "Anime style for Flux", ["style", "anime"], ["anime style"], family="flux_dev", downloads=99_000),
     lora("anime_nsfw", "Anime style after dark", ["style", "anime"], ["anime"], nsfw=True, downloads=99_000),
-    lora("nobody", "Anime style of nobody", ["style", "anime"], family=None),
+    lora("nobody", "Anime style", ["style", "anime"], family=None),
 )
 WANTED = (
     lora("anime_style_v2", "Anime Style v2", ["style", "anime"], ["anime style"], downloads=20_000),

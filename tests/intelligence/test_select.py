@@ -41,7 +41,8 @@ def test_a_lora_that_covers_nothing_new_is_left_out():
 
 def test_no_more_than_two_styles():
     files = [lora(name, name.replace("_", " "), ("style",)) for name in ("ukiyoe_prints", "art_nouveau", "cubist_collage")]
-    chosen, refused = chosen_of("ukiyoe prints, art nouveau, cubist collage", *files)
+    words = (Concept("style", "art_nouveau", ("art nouveau",)),)
+    chosen, refused = chosen_of("ukiyoe prints, art nouveau, cubist collage", *files, concepts=words)
     assert len(chosen) == 2 and list(refused.values()) == ["styles_full"]
 
 
