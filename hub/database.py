@@ -30,6 +30,8 @@ class Database:
         self._ready = False
         self._lock = threading.Lock()
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
+        # While one connection stays open, closing another costs no checkpoint.
+        self._keeper: sqlite3.Connection | None = None
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -66,8 +68,19 @@ class Database:
             self._set_aside()
             self._ready = False
 
+    def close(self) -> None:
+        """Let the file go; the next call opens it again."""
+        with self._lock:
+            self._let_go()
+            self._ready = False
+
+    def _let_go(self) -> None:
+        if self._keeper is not None:
+            self._keeper.close()
+            self._keeper = None
+
     def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+        connection = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
         connection.execute("PRAGMA synchronous=NORMAL")
         return connection
 
@@ -75,6 +88,7 @@ class Database:
         with self._lock:
             if self._ready and self.path.exists():
                 return
+            self._let_go()
             try:
                 self._create()
             except sqlite3.OperationalError:
@@ -84,6 +98,7 @@ class Database:
                 self._create()
             except OSError:
                 self._use_temporary()
+            self._keeper = self._connect()
             self._ready = True
 
     def _create(self) -> None:
@@ -113,6 +128,7 @@ class Database:
         connection.executemany("INSERT INTO meta VALUES (?, ?)", values)
 
     def _set_aside(self) -> None:
+        self._let_go()
         number = 1
         while (kept := self.path.with_name(f"{self.path.name}.damaged-{number}")).exists():
             number += 1

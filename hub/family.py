@@ -81,8 +81,9 @@ def _named(rows: Sequence[Family], clues: Clues) -> tuple[Family | None, float]:
             if hub in _base_models(row.id):
                 return row, HUB
     for text, confidence in ((clues.metadata, METADATA), (f"{clues.name} {clues.title}", NAME)):
-        if row := _matching(rows, plain(text)):
-            return row, confidence
+        matching = _matching(rows, plain(text))
+        if matching:
+            return matching, confidence
     return None, 0.0
 
 

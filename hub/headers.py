@@ -12,8 +12,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import chain
-from operator import itemgetter
+from operator import gt, itemgetter
 from typing import Any
 
 MAX_HEADER_BYTES = 100_000_000  # the safetensors library refuses longer ones
@@ -100,7 +99,7 @@ def parse_header(raw: bytes, data_bytes: int) -> Header:
             return Header(problem="file_header_invalid")
         metadata = tensors.pop("__metadata__", None)
         sizes, furthest = _sizes(tensors)
-    except (ValueError, RecursionError, KeyError, TypeError):
+    except (ValueError, RecursionError, LookupError, TypeError):
         return Header(problem="file_header_invalid")
     if furthest > data_bytes:
         return Header(problem="file_truncated")
@@ -108,18 +107,24 @@ def parse_header(raw: bytes, data_bytes: int) -> Header:
 
 
 def _sizes(tensors: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, int], int]:
-    """Bytes by dtype and the end of the last tensor; raises where an entry is not what the format says."""
+    """Bytes by dtype and the end of the last tensor; raises where an entry is not what the format says.
+    Whole columns at once: this runs for every tensor of every file."""
     entries = tensors.values()
-    sides = set(chain.from_iterable(map(itemgetter("shape"), entries)))
-    dtypes = list(map(itemgetter("dtype"), entries))
-    sizes: dict[str, int] = dict.fromkeys(dtypes, 0)
-    furthest = 0
-    for dtype, (start, end) in zip(dtypes, map(itemgetter("data_offsets"), entries), strict=True):
-        if not 0 <= start <= end:
-            raise ValueError("offsets run backwards")
-        sizes[dtype] += end - start
-        if end > furthest:
-            furthest = end
-    if not sizes or not all(type(side) is int for side in sides) or not all(type(dtype) is str for dtype in sizes):
-        raise ValueError("no tensors, or wrong types")
-    return sizes, furthest
+    offsets = list(map(itemgetter("data_offsets"), entries))
+    starts, ends = list(map(itemgetter(0), offsets)), list(map(itemgetter(1), offsets))
+    if min(starts) < 0 or any(map(gt, starts, ends)):
+        raise ValueError("offsets run backwards")
+    sizes = dict.fromkeys(map(itemgetter("dtype"), entries), 0)
+    if not all(type(dtype) is str for dtype in sizes):
+        raise TypeError("dtype of another type")
+    if len(sizes) == 1:
+        return dict.fromkeys(sizes, sum(ends) - sum(starts)), max(ends)
+    for tensor, start, end in zip(entries, starts, ends, strict=True):
+        sizes[tensor["dtype"]] += end - start
+    return sizes, max(ends)
+
+
+def shape_of(tensor: Mapping[str, Any]) -> tuple[int, ...]:
+    """A tensor's shape, outermost side first; empty where the header gives none that makes sense."""
+    shape = tensor.get("shape")
+    return tuple(shape) if isinstance(shape, list) and all(type(side) is int for side in shape) else ()

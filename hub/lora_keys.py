@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 from ..data import table
+from .headers import shape_of
 
 Tensors = Mapping[str, Mapping[str, Any]]
 
@@ -113,7 +114,7 @@ def module_width(tensors: Tensors, module: str, out: bool = False) -> int | None
     side = 0 if out else 1
     for suffix in _UP if out else _DOWN:
         tensor = tensors.get(module + suffix)
-        if tensor is not None and len(tensor["shape"]) > side:
+        if tensor is not None:
             return _side(tensor, side)
     first, second = (_kron_side(tensors, f"{module}.lokr_{part}", side) for part in ("w1", "w2"))
     return first * second if first and second else None
@@ -121,8 +122,9 @@ def module_width(tensors: Tensors, module: str, out: bool = False) -> int | None
 
 def _kron_side(tensors: Tensors, name: str, side: int) -> int | None:
     tensor = tensors.get(name) or tensors.get(name + ("_b" if side else "_a"))
-    return _side(tensor, side) if tensor is not None and len(tensor["shape"]) > side else None
+    return _side(tensor, side) if tensor is not None else None
 
 
-def _side(tensor: Mapping[str, Any], side: int) -> int:
-    return int(tensor["shape"][side])
+def _side(tensor: Mapping[str, Any], side: int) -> int | None:
+    shape = shape_of(tensor)
+    return shape[side] if len(shape) > side else None

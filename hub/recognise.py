@@ -9,7 +9,7 @@ from typing import Any
 
 from ..data import table
 from ..plan import Kind, Prediction
-from .headers import Header
+from .headers import Header, shape_of
 from .lora_keys import is_lora, lora_architecture
 
 Tensors = Mapping[str, Mapping[str, Any]]
@@ -161,7 +161,7 @@ def _first(name: str | None, tensors: Tensors, prefix: str = "") -> Rule | None:
 def _fits(rule: Rule, tensors: Tensors, prefix: str) -> bool:
     for key, wanted in rule.get("shape", {}).items():
         tensor = tensors.get(prefix + key)
-        if tensor is None or not _same(tensor["shape"], wanted):
+        if tensor is None or not _same(shape_of(tensor), wanted):
             return False
     for choices in rule["all"]:
         if not any(prefix + key in tensors for key in choices):

@@ -82,6 +82,11 @@ class Registry:
 
         return self._mending(lambda: hash_pending(self._cache, self.folders, stop))
 
+    def close(self) -> None:
+        """Let the database files go; any later call opens them again."""
+        self._cache.close()
+        self._overrides.close()
+
     @property
     def notes(self) -> tuple[UserError, ...]:
         """What a person should know of the registry itself: set aside, not writable."""

@@ -11,11 +11,10 @@ from ..errors import UserError
 from ..plan import Kind
 from .database import Database, bump
 from .describe import describe
-from .walk import Found, walk
+from .walk import Found, Identity, walk
 
 Stop = Callable[[], bool]
 Progress = Callable[[int, int], None]
-Identity = tuple[int, int, int, int]  # size, mtime, inode, sidecars
 
 # What a run needs first comes first, so that a run can start while LoRAs are still being read.
 ORDER = (
@@ -83,17 +82,18 @@ class Scan:
         return ScanReport(self.seen, self.read, self.removed, self.problems, complete, (*self.cache.notes, *self.notes))
 
     def _folder(self, kind: Kind, root: str) -> None:
-        known = self._identities(kind, root)
+        gone = self._identities(kind, root)
         unreadable: list[str] = []
-        changed = []
-        for found in walk(root, self.extensions, unreadable):
+
+        def unchanged(name: str, identity: Identity) -> bool:
             self.seen += 1
-            if known.pop(found.name, None) != found.identity:
-                changed.append(found)
             if not self.seen % 500:
                 self._pause()
+            return gone.pop(name, None) == identity
+
+        changed = list(walk(root, self.extensions, unreadable, unchanged))
         self.notes += [UserError("folder_unreadable", path=path) for path in unreadable if path != root]
-        self._remove(kind, root, known)
+        self._remove(kind, root, gone)
         self._read_all(kind, root, changed)
 
     def _identities(self, kind: Kind, root: str) -> dict[str, Identity]:

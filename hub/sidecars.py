@@ -22,6 +22,7 @@ SUFFIXES = (".metadata.json", ".civitai.info", ".cm-info.json", ".json")
 PREVIEW_SUFFIXES = (".preview.png", ".preview.webp", ".preview.jpg", ".preview.jpeg", ".png", ".webp", ".jpg", ".jpeg", ".gif")
 MAX_DESCRIPTION = 1000  # characters kept; the rest of a hub page is advertising and images
 MAX_BYTES = 8_000_000
+_USUAL_BYTES = 65_536
 EMPTY_SHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 _TAG = re.compile(r"<[^>]{0,2000}>")
@@ -69,10 +70,12 @@ def _read(path: str) -> Mapping[str, Any] | None:
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
         try:
-            raw = os.read(handle, MAX_BYTES)
+            raw = os.read(handle, _USUAL_BYTES)
+            if len(raw) == _USUAL_BYTES:
+                raw += os.read(handle, MAX_BYTES)
         finally:
             os.close(handle)
-        found = json.loads(raw.decode("utf-8-sig"))
+        found = json.loads(raw)
     except (OSError, ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
@@ -110,22 +113,18 @@ _PLAIN_FIELDS = [each for each in fields(Page) if each.name not in ("strength", 
 def lora_manager(sidecar: Mapping[str, Any], size_bytes: int) -> Page:
     """Lora-Manager's ``.metadata.json`` (docs/metadata-json-schema.md of that project)."""
     version = _dict(sidecar.get("civitai"))
-    page = hub_version(version, size_bytes)
+    page = hub_version(version, size_bytes) if version else Page()
     text = plain_text(sidecar.get("modelDescription")) or page.description
-    return merged(
-        (
-            Page(
-                base_model=_known_base(sidecar.get("base_model")),
-                title=_text(sidecar.get("model_name")),
-                description=text[:MAX_DESCRIPTION],
-                tags=_words(sidecar.get("tags")),
-                strength=_usage_tips(sidecar.get("usage_tips")),
-                nsfw=_int(sidecar.get("preview_nsfw_level")) >= _MATURE_LEVEL,
-                sha256=_sha256(sidecar.get("sha256")) if _int(sidecar.get("size"), size_bytes) == size_bytes else None,
-            ),
-            page,
-        )
+    own = Page(
+        base_model=_known_base(sidecar.get("base_model")),
+        title=_text(sidecar.get("model_name")),
+        description=text[:MAX_DESCRIPTION],
+        tags=_words(sidecar.get("tags")),
+        strength=_usage_tips(sidecar.get("usage_tips")),
+        nsfw=_int(sidecar.get("preview_nsfw_level")) >= _MATURE_LEVEL,
+        sha256=_sha256(sidecar.get("sha256")) if _int(sidecar.get("size"), size_bytes) == size_bytes else None,
     )
+    return merged((own, page)) if version else own
 
 
 _MATURE_LEVEL = 8  # CivitAI's browsing levels: 1 PG, 2 PG-13, 4 R, 8 X, 16 XXX

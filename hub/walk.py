@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import NamedTuple
 
 from .sidecars import PREVIEW_SUFFIXES, SUFFIXES
@@ -11,28 +11,29 @@ from .sidecars import PREVIEW_SUFFIXES, SUFFIXES
 EXCLUDED = frozenset({".git"})  # folder_paths.get_filename_list skips these too
 
 
+Identity = tuple[int, int, int, int]  # size, mtime, inode, and a mark of what lies beside
+Known = Callable[[str, Identity], bool]
+
+
 class Found(NamedTuple):
-    """A listed file. ``mark`` changes when a sidecar or a preview comes, goes or changes; ``size_bytes`` is
-    −1 for a link that leads nowhere."""
+    """A listed file. Its identity changes with the file and when a sidecar or a preview comes, goes or
+    changes; a link that leads nowhere has size −1."""
 
     name: str
     path: str
     extension: str
-    size_bytes: int
-    mtime_ns: int
-    inode: int
-    mark: int
+    identity: Identity
     sidecars: tuple[str, ...]
     preview: str | None
 
     @property
-    def identity(self) -> tuple[int, int, int, int]:
-        return self[3:7]
+    def size_bytes(self) -> int:
+        return self.identity[0]
 
 
-def walk(root: str, extensions: Collection[str], unreadable: list[str]) -> Iterator[Found]:
-    """Every model file below ``root``, links followed, each loop of links entered once. Folders that cannot
-    be listed are appended to ``unreadable``."""
+def walk(root: str, extensions: Collection[str], unreadable: list[str], known: Known) -> Iterator[Found]:
+    """Every model file below ``root`` that ``known`` does not recognise by name and identity; links are
+    followed, each loop of links entered once. Folders that cannot be listed are appended to ``unreadable``."""
     pending: list[tuple[str, str, frozenset[tuple[int, int]]]] = [(root, "", frozenset())]
     while pending:
         folder, prefix, above = pending.pop()
@@ -46,20 +47,32 @@ def walk(root: str, extensions: Collection[str], unreadable: list[str]) -> Itera
         here = (status.st_dev, status.st_ino)
         if here in above:
             continue
-        models, others, folders = _sorted_out(entries, extensions)
-        for stem, extension, entry in models:
-            yield _found(prefix, stem, extension, entry, others)
+        folders: list[os.DirEntry[str]] = []
+        yield from _folder(prefix, entries, extensions, folders, known)
         pending.extend((entry.path, prefix + entry.name + os.sep, above | {here}) for entry in folders)
 
 
-Models = list[tuple[str, str, "os.DirEntry[str]"]]
-Others = dict[str, "os.DirEntry[str]"]
+def _folder(
+    prefix: str, entries: list[os.DirEntry[str]], extensions: Collection[str], folders: list[os.DirEntry[str]], known: Known
+) -> Iterator[Found]:
+    models, others = _sorted_out(entries, extensions, folders)
+    endings = {name[name.rfind(".") :] for name in others}
+    sidecar_endings = [each for each in SUFFIXES if each[each.rfind(".") :] in endings]
+    preview_endings = [each for each in PREVIEW_SUFFIXES if each[each.rfind(".") :] in endings]
+    for stem, extension, entry in models:
+        sidecars = [others[stem + each] for each in sidecar_endings if stem + each in others]
+        preview = next((stem + each for each in preview_endings if stem + each in others), None)
+        identity = _identity(entry, sidecars, preview)
+        name = prefix + entry.name
+        if not known(name, identity):
+            beside = tuple(sidecar.path for sidecar in sidecars)
+            yield Found(name, entry.path, extension, identity, beside, prefix + preview if preview else None)
 
 
-def _sorted_out(entries: list[os.DirEntry[str]], extensions: Collection[str]) -> tuple[Models, Others, list[os.DirEntry[str]]]:
-    models: Models = []
-    others: Others = {}
-    folders = []
+def _sorted_out(
+    entries: list[os.DirEntry[str]], extensions: Collection[str], folders: list[os.DirEntry[str]]
+) -> tuple[list[tuple[str, str, os.DirEntry[str]]], dict[str, os.DirEntry[str]]]:
+    models, others = [], {}
     for entry in entries:
         name = entry.name
         dot = name.rfind(".")
@@ -71,36 +84,19 @@ def _sorted_out(entries: list[os.DirEntry[str]], extensions: Collection[str]) ->
             models.append((name[:dot], extension, entry))
         else:
             others[name] = entry
-    return models, others, folders
+    return models, others
 
 
-def _found(prefix: str, stem: str, extension: str, entry: os.DirEntry[str], others: Others) -> Found:
-    name = prefix + entry.name
-    sidecars, preview, mark = _beside(prefix, stem, others) if others else ((), None, 0)
-    try:
-        status = entry.stat()
-    except OSError:
-        return Found(name, entry.path, extension, -1, 0, 0, mark, sidecars, preview)
-    return Found(name, entry.path, extension, status.st_size, status.st_mtime_ns, status.st_ino, mark, sidecars, preview)
-
-
-def _beside(prefix: str, stem: str, others: Others) -> tuple[tuple[str, ...], str | None, int]:
-    sidecars: list[str] = []
-    parts: list[int] = []
-    for suffix in SUFFIXES:
-        entry = others.get(stem + suffix)
-        if entry is not None:
-            sidecars.append(entry.path)
-            parts += _stamp(entry)
-    preview = next((stem + suffix for suffix in PREVIEW_SUFFIXES if stem + suffix in others), None)
-    if preview:
-        parts.append(len(preview))
-    return tuple(sidecars), prefix + preview if preview else None, hash(tuple(parts)) if parts else 0
+def _identity(entry: os.DirEntry[str], sidecars: list[os.DirEntry[str]], preview: str | None) -> Identity:
+    mark = len(preview) if preview else 0
+    for sidecar in sidecars:
+        mark = hash((mark, len(sidecar.name), *_stamp(sidecar)[:2]))
+    return (*_stamp(entry), mark)
 
 
 def _stamp(entry: os.DirEntry[str]) -> tuple[int, int, int]:
     try:
         status = entry.stat()
     except OSError:
-        return (len(entry.name), -1, 0)
-    return (len(entry.name), status.st_size, status.st_mtime_ns)
+        return (-1, 0, 0)
+    return (status.st_size, status.st_mtime_ns, status.st_ino)

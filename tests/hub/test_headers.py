@@ -65,7 +65,6 @@ def test_a_header_whose_length_looks_like_a_pickle_is_read(tmp_path):
         (packed({"a": {"dtype": "F16", "shape": [1], "data_offsets": [4, 2]}}), ".safetensors", "file_header_invalid"),
         (packed({"a": {"dtype": "F16", "shape": [1], "data_offsets": ["0", 2]}}), ".safetensors", "file_header_invalid"),
         (packed({"a": {"dtype": 1, "shape": [1], "data_offsets": [0, 2]}}), ".safetensors", "file_header_invalid"),
-        (packed({"a": {"dtype": "F16", "shape": ["x"], "data_offsets": [0, 2]}}), ".safetensors", "file_header_invalid"),
     ],
 )
 def test_broken_files_say_why_and_never_raise(tmp_path, content, extension, problem):
