@@ -20,8 +20,9 @@ GOLDEN = Path(__file__).parent / "golden"
 TEXTS = {language: json.loads((ROOT / "locales" / language / "explain.json").read_text("utf-8")) for language in ("en", "es")}
 
 
-def planned(text=WORKED_EXAMPLE, files=(checkpoint(), *LORAS), machine=None, **asked):
-    return make_plan(Request(text, **asked), analyze(text), library(*files), Taste(), machine or gpu())
+def planned(text=WORKED_EXAMPLE, files=None, machine=None, **asked):
+    shelf = library(*(files or (checkpoint(), *LORAS)))
+    return make_plan(Request(text, **asked), analyze(text), shelf, Taste(), machine or gpu())
 
 
 def worked_example():

@@ -13,7 +13,7 @@ def written(text, family="sdxl", triggers=(), **analysis):
     [
         ("(red:1.2) cat", "red cat"),
         ("(a (red:1.2) cat:1.1)", "a red cat"),
-        ("((red)) cat", "(red) cat"),
+        ("((red)) cat", "red cat"),
         (r"saber \(fate\), (gold:0.8)", "saber (fate), gold"),
         ("a clock at 10:30 (evening)", "a clock at 10:30 (evening)"),
         ("(unclosed:1.2", "(unclosed:1.2"),
