@@ -18,7 +18,7 @@ def build(plan: Plan, seed: int, prefix: str = "", image: Link | None = None) ->
     ``MissingModel`` for a plan without its files."""
     family, recipe = families().get(plan.family), RECIPES.get(plan.recipe)
     if family is None or recipe is None:
-        raise BadRequest("plan_of_unknown_family", plan.request.language, family=plan.family, recipe=plan.recipe)
+        raise BadRequest("plan_family_unknown", plan.request.language, family=plan.family, recipe=plan.recipe)
     job = Job(plan, family, int(seed), Builder(prefix), image)
     outputs = recipe(job)
     return Graph(job.nodes.nodes, outputs)

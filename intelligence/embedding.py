@@ -15,6 +15,7 @@ from hashlib import blake2b
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -167,5 +168,5 @@ class VectorStore:
                 if str(held["model"]) != self.encoder.name or held["matrix"].shape[1:] != (self.encoder.dimensions,):
                     return {}
                 return dict(zip((bytes(key) for key in held["keys"]), held["matrix"], strict=True))
-        except (OSError, ValueError, KeyError, EOFError):
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile):
             return {}  # missing or broken: everything is encoded anew

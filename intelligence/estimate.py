@@ -153,7 +153,7 @@ def seconds_of(family: Family, settings: Settings, load: Load, machine: Machine)
     tokens = settings.width * settings.height / CLIP_TOKENS_AREA
     passes = 2 if settings.cfg > 1 else 1
     step = 2 * load.parameters * tokens * passes / rate
-    return round(step * settings.steps * settings.batch + rows["overhead"]["seconds"], 1), False
+    return float(round(step * settings.steps * settings.batch + rows["overhead"]["seconds"])), False
 
 
 def _measured_step(family: Family, settings: Settings, measured: Mapping[str, float]) -> float | None:

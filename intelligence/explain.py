@@ -52,7 +52,8 @@ def _sections(plan: Plan, level: int, language: str, measured: Measured | None) 
 def _summary(plan: Plan, language: str) -> str:
     settings = plan.settings
     named = [f"{stem(choice.use.name)} (α={choice.use.strength_model:g})" for choice in plan.loras]
-    selected = _say("summary.selected", language, loras=_listed(named, language)) if named else _say("summary.none", language)
+    key = "summary.none" if not named else "summary.one" if len(named) == 1 else "summary.selected"
+    selected = _say(key, language, loras=_listed(named, language))
     guidance = "" if settings.guidance is None else f", {_say('label.guidance', language)} {settings.guidance:g}"
     params = _say(
         "summary.params", language, steps=settings.steps, cfg=f"{settings.cfg:g}", size=f"{settings.width}×{settings.height}"

@@ -113,8 +113,12 @@ def _how(each: Candidate, before: LoraUse, use: LoraUse, triggers: tuple[str, ..
 
 def _missed(refused: Sequence[Refusal], wishes: Wishes) -> tuple[LoraChoice, ...]:
     """The best of those left out; where one was asked for and refused all the same, it comes first."""
-    ordered = sorted(refused, key=lambda each: (each.why in ("not_asked", "detail_not_asked"), -each.candidate.ranked.score))
+    ordered = sorted(refused, key=lambda each: (not _was_asked(each, wishes), -each.candidate.ranked.score))
     return tuple(_miss(each, wishes) for each in ordered[: table("recommend")["limits"]["near_misses"]])
+
+
+def _was_asked(refusal: Refusal, wishes: Wishes) -> bool:
+    return refusal.why == "one_detail" or asked_for(refusal.candidate.match, wishes)
 
 
 def _miss(refusal: Refusal, wishes: Wishes) -> LoraChoice:

@@ -37,7 +37,7 @@ def write_prompt(
 def without_emphasis(text: str) -> str:
     """Weights and the brackets around them taken away: ``(a (red:1.2) cat:1.1)`` → ``a red cat``."""
     for _ in range(_DEEPEST):
-        lighter = _DOUBLE.sub(r"(\1)", _EMPHASIS.sub(r"\1", text))
+        lighter = _DOUBLE.sub(r"\1", _EMPHASIS.sub(r"\1", text))
         if lighter == text:
             break
         text = lighter
