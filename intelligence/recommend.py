@@ -19,6 +19,7 @@ from .triggers import insert, triggers_for
 
 UNLIMITED = Constraints()
 _CANDIDATES = 40
+_FOREIGN = 10
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def recommend(
     ranked = best(index, total * loads, parts, _CANDIDATES) + _details(index, total * loads, parts)
     wishes = Wishes.of(analysis)
     chosen, refused = select(list({entry.file.name: entry for entry in ranked}.values()), analysis, constraints)
-    foreign = _foreign(best(index, total * (loads == 0), parts, _CANDIDATES), wishes)
+    foreign = _foreign(best(index, total * (loads == 0), parts, _FOREIGN), wishes)
     choices, prompt = _applied(chosen, analysis, wishes)
     reasons = _overall(choices, int((loads > 0).sum()), family, vectors)
     return Recommendation(choices, _missed([*refused, *foreign], wishes), reasons, prompt)
