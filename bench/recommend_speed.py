@@ -5,6 +5,7 @@
 Last line: one JSON object {size: {build_s, median_ms, worst_ms, memory_mb}}; the prompt's own vector is not counted.
 """
 
+# mypy: disable-error-code="import-not-found"
 from __future__ import annotations
 
 import argparse
@@ -16,13 +17,11 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-from rows import load_pack  # registers the package under the name ``pack``
-
-load_pack()
+import rows  # noqa: F401  registers the package under the name ``pack``
 
 # isort: split
 from pack.data import table
-from pack.intelligence.ranking import VectorTable, Vectors, index_of
+from pack.intelligence.ranking import Vectors, VectorTable, index_of
 from pack.intelligence.recommend import recommend
 from pack.plan import Analysis, Complexity, Concept, Kind, Level, Library, ModelFile
 
