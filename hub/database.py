@@ -92,7 +92,9 @@ class Database:
             self._let_go()
             try:
                 self._create()
-            except sqlite3.OperationalError:
+            except sqlite3.OperationalError as fault:
+                if "locked" in str(fault):  # someone else is writing: that passes
+                    raise
                 self._use_temporary()
             except sqlite3.DatabaseError:
                 self._set_aside()
