@@ -334,10 +334,12 @@ class Machine:
 
 @dataclass(frozen=True)
 class Taste:
-    """What is known of this person's likings: per LoRA name a liking in −1…1 and the ratings behind it."""
+    """What is known of this person's likings: per LoRA or checkpoint name a liking in −1…1 and the ratings
+    behind it."""
 
     version: int = 0
     loras: Mapping[str, tuple[float, int]] = field(default_factory=dict)
+    checkpoints: Mapping[str, tuple[float, int]] = field(default_factory=dict)
 
 
 # --------------------------------------------------------------------------- what was decided
@@ -400,7 +402,8 @@ class Settings:
 class Models:
     """The files a plan loads. ``checkpoint`` is set for single-file models, else ``diffusion_model`` with
     ``text_encoders`` (in the loader's order); ``vae`` ``None`` means the one baked into the checkpoint;
-    ``second`` is the refiner, or the low-noise half of a two-part model."""
+    ``second`` is the refiner, or the low-noise half of a two-part model. ``clip_type`` overrides the type the
+    family's text encoder is loaded with."""
 
     checkpoint: str | None = None
     diffusion_model: str | None = None
@@ -408,6 +411,7 @@ class Models:
     vae: str | None = None
     second: str | None = None
     weight_dtype: str = "default"
+    clip_type: str | None = None
 
 
 @dataclass(frozen=True)
@@ -443,3 +447,22 @@ class Plan:
     warnings: tuple[Reason, ...] = ()
     library_version: str = "empty"
     version: int = PLAN_VERSION
+
+
+@dataclass(frozen=True)
+class Generation:
+    """A plan with the seed it ran with: one picture. ``id`` is the same for the same graph, so the same
+    picture; empty, with no seed, for a plan that has not run."""
+
+    plan: Plan
+    seed: int | None = None
+    id: str = ""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a generation really took: wall seconds from plan to picture, and the device's peak memory where
+    the device tells."""
+
+    seconds: float
+    peak_bytes: int | None = None

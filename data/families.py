@@ -135,16 +135,24 @@ def distillations() -> dict[str, Distillation]:
     return {name: _row(Distillation, {"id": name, **row}) for name, row in table("families")["distillation"].items()}
 
 
-def family_named(architecture: str, texts: Iterable[str]) -> tuple[Family | None, bool]:
+def family_named(architecture: str, texts: Iterable[str], parameters: int = 0) -> tuple[Family | None, bool]:
     """The family of this architecture that the texts (file name, title, hub base model) speak of, and
-    whether a pattern said so; without one the row of rank 0 stands for its architecture."""
+    whether a pattern said so; without one the row of the lowest rank stands for its architecture.
+    ``parameters`` counts the diffusion model's weights and rules out siblings of another size; 0 = unknown,
+    also for weights packed below 8 bits."""
     words = " ".join(plain(text) for text in texts)
     rows = [row for row in families().values() if row.architecture == architecture]
+    rows = [row for row in rows if _of_size(row, parameters)] or rows
     ranked = [(row.match_rank, _longest(row.match, words), row) for row in rows]
     named = [found for found in ranked if found[1]]
     if named:
         return max(named, key=lambda found: found[:2])[2], True
     return min(rows, key=lambda row: row.match_rank, default=None), False
+
+
+def family_of_base(name: str) -> Family | None:
+    """The family a hub or a trainer calls by this name ("SDXL 1.0", "stable-diffusion-xl-v1-base/lora")."""
+    return _bases().get(_bare(name.split("/")[0])) or _bases().get(_bare(name.rsplit("/", 1)[-1]))
 
 
 def distillation_named(architecture: str, texts: Iterable[str]) -> Distillation | None:
@@ -158,6 +166,22 @@ def distillation_named(architecture: str, texts: Iterable[str]) -> Distillation 
 def plain(text: str) -> str:
     """A name as ``match`` patterns expect it: lower case, underscores as hyphens."""
     return text.lower().replace("_", "-")
+
+
+@cache
+def _bases() -> dict[str, Family]:
+    return {_bare(name): row for row in families().values() for name in row.base_models}
+
+
+def _bare(name: str) -> str:
+    return re.sub(r"[\W_]+", "", name.lower())
+
+
+def _of_size(row: Family, parameters: int) -> bool:
+    if not parameters or row.parameters_b is None:
+        return True
+    low, high = row.parameters_b
+    return low <= parameters / 1e9 <= high
 
 
 def _longest(patterns: Iterable[str], words: str) -> int:
@@ -196,6 +220,11 @@ def _version(text: str) -> tuple[int, ...]:
 
 
 def _row(kind: type, row: dict[str, Any]) -> Any:
-    from pydantic import TypeAdapter
+    return _reader(kind).validate_python(row)
 
-    return TypeAdapter(kind).validate_python(row)
+
+@cache
+def _reader(kind: Any) -> Any:
+    from pydantic import TypeAdapter  # late: 0.1 s
+
+    return TypeAdapter(kind)

@@ -1,1 +1,6 @@
-"""From a plan to a graph of ComfyUI's own nodes."""
+"""Plan → native ComfyUI graph, as plain dicts."""
+
+from .builder import Graph, Link
+from .compile import api, build, saving
+
+__all__ = ["Graph", "Link", "api", "build", "saving"]

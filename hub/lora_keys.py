@@ -7,7 +7,7 @@ Every spelling counts: kohya (``lora_unet_…``), diffusers and PEFT (``….lora
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -102,6 +102,11 @@ class _Keys:
             return None
         key = self.keys[self.keys.rfind("\n", 0, at) + 1 : self.keys.find("\n", at)]
         return module_width(self.tensors, _MODULE.sub("", key), out)
+
+
+def lora_modules(tensors: Iterable[str]) -> frozenset[str]:
+    """The modules of a model that a LoRA file has weights for, as the file spells them."""
+    return frozenset(_MODULE.sub("", name) for name in tensors if any(mark in name for mark in _MARKS))
 
 
 @cache

@@ -1,0 +1,264 @@
+"""Which model draws the picture: the one the person named, or the best local one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from ..data import table
+from ..data.families import Family, families
+from ..errors import BadRequest, MissingModel
+from ..plan import Analysis, Kind, Library, Machine, ModelFile, Models, Priority, Reason, Request, Taste
+from .estimate import budget_bytes, weights_at_rest
+from .model_parts import Parts, find_parts
+from .named import find_named, stem
+
+UNKNOWN_HOST = Machine().host_version
+MODEL_KINDS = (Kind.CHECKPOINT, Kind.DIFFUSION_MODEL)
+# What speaks for a candidate, in points of 100; style leads because it cannot be mended by any setting.
+WEIGHTS = {"style": 40, "content": 10, "dialect": 8, "rank": 14, "machine": 14, "confidence": 6, "taste": 6, "popularity": 2}
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """The chosen file, its family and the files that go with it; ``alternatives`` are the next best, with
+    their score out of 100."""
+
+    file: ModelFile
+    family: Family
+    parts: Parts
+    reasons: tuple[Reason, ...] = ()
+    warnings: tuple[Reason, ...] = ()
+    alternatives: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def models(self) -> Models:
+        single = self.file.kind is Kind.CHECKPOINT
+        return Models(
+            checkpoint=self.file.name if single else None,
+            diffusion_model=None if single else self.file.name,
+            text_encoders=tuple(file.name for file in self.parts.text_encoders),
+            vae=self.parts.vae.name if self.parts.vae else None,
+            second=self.parts.second.name if self.parts.second else None,
+        )
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    file: ModelFile
+    family: Family
+    score: float
+    parts_of_score: Mapping[str, float] = field(default_factory=dict)
+
+
+def choose_model(request: Request, analysis: Analysis, library: Library, taste: Taste, machine: Machine) -> ModelChoice:
+    """The named checkpoint, or the local one that fits style, content, family and machine best.
+
+    Raises ``MissingModel`` when there is none or when a text encoder or VAE it needs is not there, and
+    ``BadRequest`` when a named one is ambiguous, unusable, or of a family nobody knows.
+    """
+    if request.checkpoint is not None:
+        return _named(request, library, machine)
+    ranked = sorted(
+        (_judge(file, request, analysis, library, taste, machine) for file in _candidates(library, machine)),
+        key=lambda candidate: (-candidate.score, candidate.file.name),
+    )
+    if not ranked:
+        code = "no_checkpoint" if library.complete else "no_checkpoint_yet"
+        raise MissingModel(code, request.language)
+    return _first_complete(ranked, request, analysis, library, machine)
+
+
+def _named(request: Request, library: Library, machine: Machine) -> ModelChoice:
+    assert request.checkpoint is not None
+    file = find_named(library, MODEL_KINDS, request.checkpoint, request.language)
+    family = family_of(file)
+    if family is None:
+        raise BadRequest("family_unclear", request.language, name=file.name, families=", ".join(sorted(families())))
+    if not _runs_here(family, machine):
+        raise BadRequest("needs_host", request.language, family=family.label, host=family.min_host, here=machine.host_version)
+    parts, part_reasons, warnings = find_parts(file, family, library, request, machine)
+    values = {"name": stem(file.name), "family": family.label}
+    return ModelChoice(file, family, parts, (Reason("model", "model.named", values), *part_reasons), warnings)
+
+
+def family_of(file: ModelFile) -> Family | None:
+    """The family row of a file; by its measured architecture where the family itself is not known."""
+    rows = families()
+    if file.family in rows:
+        return rows[file.family]
+    return next((row for row in rows.values() if file.architecture and row.architecture == file.architecture), None)
+
+
+def _candidates(library: Library, machine: Machine) -> Iterator[ModelFile]:
+    for kind in MODEL_KINDS:
+        for file in library.of(kind):
+            family = family_of(file)
+            if family is None or family.id in _only_second() or not _runs_here(family, machine):
+                continue
+            holds_model = not file.parts or "unet" in file.parts
+            if holds_model and family.half_of(stem(file.name)) != 1 and (kind is Kind.CHECKPOINT or family.text_encoders):
+                yield file
+
+
+def _runs_here(family: Family, machine: Machine) -> bool:
+    return machine.host_version == UNKNOWN_HOST or family.runs_on(machine.host_version)
+
+
+@cache
+def _only_second() -> frozenset[str]:
+    """Families that only ever take over from another one: refiners."""
+    return frozenset(row.second_family for row in families().values() if row.second_family not in ("", row.id))
+
+
+def _first_complete(
+    ranked: list[_Candidate], request: Request, analysis: Analysis, library: Library, machine: Machine
+) -> ModelChoice:
+    fault: MissingModel | None = None
+    skipped: list[Reason] = []
+    for candidate in ranked:
+        try:
+            parts, part_reasons, warnings = find_parts(candidate.file, candidate.family, library, request, machine)
+        except MissingModel as missing:
+            fault = fault or missing
+            values = {"name": stem(candidate.file.name), "files": str(missing.values.get("files", ""))}
+            skipped.append(Reason("model", "model.incomplete", values))
+            continue
+        others = tuple((other.file.name, round(other.score, 1)) for other in ranked if other is not candidate)[:3]
+        reasons = (*_why(candidate, others, analysis, request.language), *skipped, *part_reasons)
+        return ModelChoice(candidate.file, candidate.family, parts, reasons, warnings, others)
+    assert fault is not None
+    raise fault
+
+
+def _why(chosen: _Candidate, others: tuple[tuple[str, float], ...], analysis: Analysis, language: str) -> Iterator[Reason]:
+    points = chosen.parts_of_score
+    name = stem(chosen.file.name)
+    values: dict[str, Any] = {
+        "name": name,
+        "family": chosen.family.label,
+        "score": round(chosen.score, 1),
+        "style": analysis.style,
+    }
+    yield Reason("model", "model.best" if others else "model.only", values)
+    yield Reason("model", "model.scores", {"name": name, **{key: round(points[key] * WEIGHTS[key], 1) for key in WEIGHTS}})
+    for other, score in others:
+        yield Reason("model", "model.alternative", {"name": stem(other), "score": score})
+    if chosen.file.confidence < 0.5:
+        yield Reason(
+            "model",
+            "model.unsure",
+            {"name": name, "family": chosen.family.label, "percent": round(chosen.file.confidence * 100)},
+        )
+
+
+# --------------------------------------------------------------------------- judging
+
+
+def _judge(
+    file: ModelFile, request: Request, analysis: Analysis, library: Library, taste: Taste, machine: Machine
+) -> _Candidate:
+    family = family_of(file)
+    assert family is not None
+    points = {
+        "style": _style_fit(file, family, analysis),
+        "content": _content_fit(file, family, analysis),
+        "dialect": 1.0 if family.dialect is analysis.dialect else 0.3,
+        "rank": _rank(file, family, request.priority),
+        "machine": _machine_fit(file, request, machine),
+        "confidence": file.confidence if file.family == family.id else 0.0,
+        "taste": _liking(file, taste),
+        "popularity": file.downloads / (file.downloads + 20_000),
+    }
+    score = sum(points[key] * weight for key, weight in WEIGHTS.items())
+    return _Candidate(
+        file, family, score * _takes_the_loras(family, request, library) * _bearable(file, request, machine), points
+    )
+
+
+def style_group(style: str) -> str:
+    """The row of a family's CFG table that a style belongs to: anime, photo or artistic."""
+    row = table("styles").get(style)
+    return str(row["group"]) if row else "artistic"
+
+
+def _words_of(file: ModelFile) -> frozenset[str]:
+    text = " ".join((stem(file.name), file.title, *file.tags))
+    split = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text).lower()
+    return frozenset(re.findall(r"[^\W_\d]{2,}|\d[a-z]", split.replace("_", " ")))
+
+
+def _style_fit(file: ModelFile, family: Family, analysis: Analysis) -> float:
+    group = style_group(analysis.style)
+    lean = float(_tendency(family).get("styles", {}).get(group, 0.5))
+    if analysis.style == "none":
+        return lean
+    words, wanted = _words_of(file), table("tendencies")["words"]
+    own = _says(words, wanted[group])
+    other = max(_says(words, wanted[name]) for name in wanted if name != group)
+    exact = 1.0 if analysis.style.split("_")[0] in words else 0.0
+    return min(1.0, max(0.0, 0.55 * lean + 0.35 * own + 0.1 * exact - 0.35 * other * (1 - own) + 0.1))
+
+
+def _says(words: frozenset[str], wanted: list[str]) -> float:
+    hit = any(word == name or (len(name) > 4 and word.startswith(name)) for name in wanted for word in words)
+    return 1.0 if hit else 0.0
+
+
+def _content_fit(file: ModelFile, family: Family, analysis: Analysis) -> float:
+    if analysis.content == "text" or analysis.of("text"):
+        return float(_tendency(family).get("writes", 0.5))
+    return 1.0 if analysis.content in _words_of(file) else 0.5
+
+
+def _tendency(family: Family) -> dict[str, Any]:
+    rows: dict[str, dict[str, Any]] = table("tendencies")["family"]
+    return rows.get(family.id, {})
+
+
+def _rank(file: ModelFile, family: Family, priority: Priority) -> float:
+    rank = float(_tendency(family).get("rank", 0.5))
+    few_steps = family.distilled or file.distillation is not None
+    if priority is Priority.SPEED:
+        return min(1.0, rank + 0.4) if few_steps else rank * 0.6
+    if priority is Priority.QUALITY:
+        return rank * 0.7 if few_steps else rank
+    return rank
+
+
+def _machine_fit(file: ModelFile, request: Request, machine: Machine) -> float:
+    budget = budget_bytes(machine, request.constraints)
+    if budget <= 0:
+        return 0.5
+    share = weights_at_rest(file, machine) / budget
+    if request.priority is Priority.LOW_VRAM:
+        return max(0.0, 1.0 - share)
+    return 1.0 if share <= 0.9 else max(0.0, 1.0 - (share - 0.9))
+
+
+def _bearable(file: ModelFile, request: Request, machine: Machine) -> float:
+    """A factor below 1 for weights that do not fit: ComfyUI streams them from RAM, which is slow, or from disk,
+    which is hardly bearable."""
+    budget = budget_bytes(machine, request.constraints)
+    if budget <= 0:
+        return 1.0
+    weights = weights_at_rest(file, machine)
+    streams_well = 1.5 if request.priority in (Priority.QUALITY, Priority.BALANCED) else 0.8
+    in_ram = 1.0 if not machine.ram_bytes or weights < budget + machine.ram_bytes else 0.3
+    return min(1.0, streams_well * budget / max(weights, 1)) * in_ram
+
+
+def _liking(file: ModelFile, taste: Taste) -> float:
+    liking, ratings = taste.checkpoints.get(file.name, (0.0, 0))
+    return 0.5 + 0.5 * liking * ratings / (ratings + 3)
+
+
+def _takes_the_loras(family: Family, request: Request, library: Library) -> float:
+    """The share of the LoRAs the person fixed that this family loads, as a factor."""
+    fixed = [library.find(Kind.LORA, use.name) for use in request.loras or ()]
+    known = [file.family for file in fixed if file is not None and file.family is not None]
+    fitting = sum(name == family.id or name in family.lora_parents for name in known)
+    return fitting / len(known) if known else 1.0

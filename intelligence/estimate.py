@@ -1,0 +1,177 @@
+"""What a plan will cost: memory from headers and family data, time from runs measured here or a stated guess.
+
+Pure arithmetic; nothing is loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..data import table
+from ..data.families import Family
+from ..plan import Constraints, Estimate, Machine, ModelFile, Settings
+
+MIB = 1024**2
+# Bytes per weight by the registry's dtype names; what is not listed counts as 16 bit.
+ELEMENT_BYTES = {"fp64": 8, "fp32": 4, "fp16": 2, "bf16": 2, "fp8_e4m3fn": 1, "fp8_e5m2": 1, "int8": 1, "uint8": 1}
+CLIP_TOKENS_AREA = 256  # pixels a transformer of the SD/Flux line turns into one token: 8×8 latent, 2×2 patches
+
+
+@dataclass(frozen=True)
+class Load:
+    """The files a plan keeps in memory, in bytes as they lie there while in use."""
+
+    diffusion_bytes: int
+    encoder_bytes: int
+    vae_bytes: int
+    parameters: int = 0
+
+
+def load_of(
+    model: ModelFile,
+    machine: Machine,
+    encoders: tuple[ModelFile, ...] = (),
+    vae: ModelFile | None = None,
+    loras: tuple[ModelFile, ...] = (),
+    weight_dtype: str = "default",
+) -> Load:
+    """The weights of a plan by stage. Header sizes are scaled to the dtype ComfyUI computes in: 16 bit on a
+    GPU (8-bit files stay 8-bit), 32 bit on a CPU (``comfy/model_management.unet_dtype``)."""
+    element = 1 if weight_dtype.startswith("fp8") else None
+    diffusion = model.part_bytes.get("unet", 0) or _remainder(model)
+    parameters = diffusion // _stored(model)
+    return Load(
+        _in_memory(diffusion, model, machine, element) + sum(file.size_bytes for file in loras),
+        sum(_in_memory(file.size_bytes, file, machine) for file in encoders)
+        or _in_memory(model.part_bytes.get("clip", 0), model, machine),
+        _in_memory(vae.size_bytes if vae else model.part_bytes.get("vae", 0), vae or model, machine),
+        model.parameters or parameters,
+    )
+
+
+def weights_at_rest(model: ModelFile, machine: Machine) -> int:
+    """Bytes of the diffusion model's weights in the dtype they are used in."""
+    return load_of(model, machine).diffusion_bytes
+
+
+def _remainder(model: ModelFile) -> int:
+    return max(0, model.size_bytes - model.part_bytes.get("clip", 0) - model.part_bytes.get("vae", 0))
+
+
+def _stored(file: ModelFile) -> int:
+    return ELEMENT_BYTES.get(file.dtype or "fp16", 2)
+
+
+def _in_memory(stored_bytes: int, file: ModelFile, machine: Machine, element: int | None = None) -> int:
+    stored = _stored(file)
+    used = element or (min(stored, 2) if _on_gpu(machine) else 4)
+    return stored_bytes * used // stored
+
+
+def _on_gpu(machine: Machine) -> bool:
+    return machine.device.split(":")[0] != "cpu"
+
+
+def budget_bytes(machine: Machine, constraints: Constraints) -> int:
+    """Memory a plan may use: the machine's (RAM on a CPU), or the person's limit where that is lower; 0 = unknown."""
+    there = machine.vram_bytes if _on_gpu(machine) else machine.ram_bytes or machine.vram_bytes
+    limit = constraints.max_vram_bytes
+    if limit is None:
+        return there
+    return min(there, limit) if there else limit
+
+
+# --------------------------------------------------------------------------- memory
+
+
+def activation_bytes(family: Family, settings: Settings, machine: Machine) -> int:
+    """Working memory of one sampling step.
+
+    ``comfy/model_base.py`` BaseModel.memory_required: ``area * dtype_size * 0.01 * memory_usage_factor`` MiB
+    with memory-efficient attention, ``area * 0.15 * memory_usage_factor`` MiB without; area = latent pixels
+    of the whole batch, twice where the negative prompt runs beside the positive one.
+    """
+    passes = 2 if settings.cfg > 1 else 1
+    side = family.latent_scale
+    area = settings.batch * passes * (settings.width // side) * (settings.height // side)
+    per_latent_pixel = 2 * 0.01 if machine.device.split(":")[0] == "cuda" else 0.15
+    return int(area * per_latent_pixel * family.memory_factor * MIB)
+
+
+def decode_bytes(family: Family, settings: Settings, machine: Machine) -> int:
+    """Working memory of the VAE decode (``comfy/sd.py`` memory_used_decode; AutoencoderKL: 2178 × 64 × element
+    size per latent pixel of 8 × 8). A tiled decode needs what one tile needs."""
+    rows = table("settings")
+    factor = rows["decode"]["architecture"].get(family.architecture, rows["decode"]["default"])
+    element = 2 if _on_gpu(machine) else 4
+    pixels = settings.width * settings.height * settings.batch
+    if settings.tiled_decode:
+        pixels = min(pixels, rows["tile"]["side"] ** 2)
+    return int(pixels * factor * element)
+
+
+def estimate(family: Family, settings: Settings, load: Load, machine: Machine, constraints: Constraints) -> Estimate:
+    """Peak memory over the three stages (encode, sample, decode: ComfyUI frees one for the next), whether it
+    fits the budget, and the time. Bytes and seconds for the whole batch."""
+    activations = activation_bytes(family, settings, machine)
+    decode = decode_bytes(family, settings, machine)
+    stages = (load.encoder_bytes, load.diffusion_bytes + activations, load.vae_bytes + decode)
+    peak = max(stages) + int(table("settings")["vram"]["reserve_bytes"])
+    budget = budget_bytes(machine, constraints)
+    seconds, measured = seconds_of(family, settings, load, machine)
+    return Estimate(
+        vram_bytes=peak,
+        weights_bytes=load.encoder_bytes + load.diffusion_bytes + load.vae_bytes,
+        activations_bytes=activations,
+        decode_bytes=decode,
+        seconds=seconds,
+        measured=measured,
+        fits=peak <= budget if budget else None,
+    )
+
+
+# --------------------------------------------------------------------------- time
+
+
+def timing_key(family: str, width: int, height: int) -> str:
+    """The key of ``Machine.seconds_per_step`` a run belongs to: ``family@megapixels`` with one decimal."""
+    return f"{family}@{width * height / 1e6:.1f}"
+
+
+def seconds_of(family: Family, settings: Settings, load: Load, machine: Machine) -> tuple[float | None, bool]:
+    """Seconds of the whole run and whether they rest on runs measured here (for the nearest size of the same
+    family, scaled by pixels); ``None`` when not even the size of the model is known."""
+    rows = table("settings")
+    per_step = _measured_step(family, settings, machine.seconds_per_step)
+    if per_step is not None:
+        return round(per_step * settings.steps * settings.batch, 1), True
+    if not load.parameters:
+        return None, False
+    device = machine.device.split(":")[0]
+    rate = rows["throughput"].get(device, rows["throughput"]["default"]) * 1e12
+    tokens = settings.width * settings.height / CLIP_TOKENS_AREA
+    passes = 2 if settings.cfg > 1 else 1
+    step = 2 * load.parameters * tokens * passes / rate
+    return float(round(step * settings.steps * settings.batch + rows["overhead"]["seconds"])), False
+
+
+def _measured_step(family: Family, settings: Settings, measured: Mapping[str, float]) -> float | None:
+    megapixels = max(settings.width * settings.height / 1e6, 0.01)
+    sizes = {}
+    for key, seconds in measured.items():
+        name, _, size = key.rpartition("@")
+        if name == family.id and _positive(size):
+            sizes[float(size)] = seconds
+    if not sizes:
+        return None
+    nearest = min(sizes, key=lambda size: abs(size - megapixels))
+    same = timing_key(family.id, settings.width, settings.height) == f"{family.id}@{nearest:.1f}"
+    return sizes[nearest] if same else sizes[nearest] * megapixels / nearest
+
+
+def _positive(text: str) -> bool:
+    try:
+        return float(text) > 0
+    except ValueError:
+        return False

@@ -1,0 +1,70 @@
+"""Which local file a person means by a name."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+
+from ..errors import BadRequest, MissingModel
+from ..plan import Kind, Library, ModelFile
+
+MODEL_ENDINGS = (".safetensors", ".sft", ".ckpt", ".pt", ".pth", ".bin", ".gguf")
+
+
+def stem(name: str) -> str:
+    """The file's name without folders and ending: ``styles/Ink_v2.safetensors`` → ``Ink_v2``."""
+    base = PurePosixPath(name.replace("\\", "/")).name
+    ending = next((ending for ending in MODEL_ENDINGS if base.lower().endswith(ending)), "")
+    return base[: len(base) - len(ending)]
+
+
+def find_named(library: Library, kinds: tuple[Kind, ...], wanted: str, language: str = "en") -> ModelFile:
+    """The file ``wanted`` names: with or without folder and ending, in any case, either slash.
+
+    Raises ``BadRequest`` when several files answer to the name or the file is unusable, and
+    ``MissingModel`` with the nearest names when none does.
+    """
+    files = [file for file in library.files if file.kind in kinds]
+    matches = _matches(files, wanted)
+    if not matches:
+        raise MissingModel("model_not_found", language, name=wanted, folder=_folders(kinds), near=_near(files, wanted))
+    if len(matches) > 1:
+        raise BadRequest("model_ambiguous", language, name=wanted, matches=_listed(matches))
+    if matches[0].problem is not None:
+        raise BadRequest(matches[0].problem, language, name=matches[0].name)
+    return matches[0]
+
+
+def _matches(files: list[ModelFile], wanted: str) -> list[ModelFile]:
+    path = _path(wanted)
+    exact = [file for file in files if _path(file.name) == path]
+    if exact:
+        identical = [file for file in exact if file.name.replace("\\", "/") == wanted.replace("\\", "/")]
+        return identical[:1] or exact
+    tail = [file for file in files if f"/{_path(file.name)}".endswith(f"/{path}")]
+    return tail or [file for file in files if f"/{_without_ending(file.name)}".endswith(f"/{_without_ending(wanted)}")]
+
+
+def _path(name: str) -> str:
+    return name.strip().replace("\\", "/").strip("/").casefold()
+
+
+def _without_ending(name: str) -> str:
+    path = _path(name)
+    return next((path[: -len(ending)] for ending in MODEL_ENDINGS if path.endswith(ending)), path)
+
+
+def _near(files: Iterable[ModelFile], wanted: str) -> str:
+    names = {stem(file.name).casefold(): file.name for file in files if file.usable}
+    found = difflib.get_close_matches(stem(wanted).casefold(), names, n=5, cutoff=0.4)
+    return ", ".join(names[key] for key in found) or "–"
+
+
+def _listed(files: list[ModelFile], limit: int = 10) -> str:
+    names = sorted(file.name for file in files)
+    return ", ".join(names[:limit]) + (" …" if len(names) > limit else "")
+
+
+def _folders(kinds: tuple[Kind, ...]) -> str:
+    return " / ".join(f"models/{kind.value}" for kind in kinds)

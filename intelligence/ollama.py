@@ -1,0 +1,175 @@
+"""Reading a prompt with a language model on an Ollama server, on top of what the rules read.
+
+Imported late; owns no state: the caller keeps ``Absence`` and hands in the clock. Whatever goes wrong, the rules'
+reading is returned with the reason; only what ``interrupted`` raises passes through. The only network address is the
+configured one: no proxy, no redirect, no model that runs elsewhere.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import urlsplit
+
+from ..plan import Analysis, Reason
+from .ollama_answer import Answer, believe, merge, question, repair, schema, understand
+
+DEFAULT_URL = "http://127.0.0.1:11434"
+DEFAULT_PORT = 11434
+CONNECT_S = 0.2
+LIST_S = 1.0
+REMEMBERED_S = 60.0
+MOST_ANSWER_CHARACTERS = 20_000
+MOST_TOKENS = 1500
+# Models that cannot chat, or that would send the prompt to another machine.
+UNSUITABLE = ("embed", "minilm", "bge-", "rerank", "-cloud", ":cloud", "ocr", "whisper", "guard")
+
+
+@dataclass
+class Absence:
+    """Until when (in the clock's seconds) a server that did not answer is not asked again. Kept by the caller."""
+
+    until_s: float = float("-inf")
+
+
+class Failed(Exception):
+    """A reading that did not come about; ``reason`` says why."""
+
+    def __init__(self, key: str, **values: object) -> None:
+        super().__init__(key)
+        self.reason = Reason("reader", key, values)
+
+
+class OllamaReader:
+    """Asks one server. ``model`` ``None`` means the first suitable installed one; ``timeout_s`` bounds a whole
+    ``read``; ``interrupted`` is called between chunks and may raise; ``keep_alive`` 0 frees the memory at once."""
+
+    def __init__(
+        self,
+        url: str,
+        model: str | None,
+        timeout_s: float,
+        clock: Callable[[], float],
+        interrupted: Callable[[], None],
+        absence: Absence | None = None,
+        keep_alive: float | str = 0,
+    ) -> None:
+        self.url, self.model, self.timeout_s = url or DEFAULT_URL, model, timeout_s
+        self.clock, self.interrupted, self.keep_alive = clock, interrupted, keep_alive
+        self.absence = absence or Absence()
+
+    def read(self, analysis: Analysis) -> Analysis:
+        """``analysis`` with what the model adds, or unchanged but for the reason why not. Raises only what
+        ``interrupted`` raises."""
+        if not analysis.text.strip():
+            return analysis
+        deadline_s = self.clock() + self.timeout_s
+        try:
+            self._reach()
+            model = self._choose_model()
+            answer, doubts = self._ask(analysis, model, deadline_s)
+        except Failed as failure:
+            return replace(analysis, reasons=(*analysis.reasons, failure.reason))
+        merged = merge(analysis, answer, model)
+        return replace(merged, reasons=(*merged.reasons, *doubts))
+
+    def _reach(self) -> None:
+        """Knocks before the client library is even imported, so that an absent server costs next to nothing."""
+        import socket
+
+        if self.clock() < self.absence.until_s:
+            raise Failed("read.ollama_absent_before", url=self.url)
+        try:
+            with socket.create_connection(_address(self.url), CONNECT_S):
+                pass
+        except (OSError, ValueError) as fault:
+            self.absence.until_s = self.clock() + REMEMBERED_S
+            raise Failed("read.ollama_absent", url=self.url, seconds=int(REMEMBERED_S)) from fault
+
+    def _client(self, timeout_s: float) -> Any:
+        try:
+            import ollama
+        except ImportError as fault:
+            raise Failed("read.ollama_missing") from fault
+        seconds = max(timeout_s, 0.05)
+        return ollama.Client(
+            host=self.url, timeout=(CONNECT_S, seconds, seconds, CONNECT_S), trust_env=False, follow_redirects=False
+        )
+
+    def _choose_model(self) -> str:
+        if self.model is not None:
+            return self.model
+        with self._client(LIST_S) as client:
+            installed: list[str] = _guarded(lambda: [str(model.model) for model in client.list().models if model.model])
+        suitable = [name for name in installed if not any(part in name.lower() for part in UNSUITABLE)]
+        if not suitable:
+            raise Failed("read.ollama_no_model", url=self.url)
+        return suitable[0]
+
+    def _ask(self, analysis: Analysis, model: str, deadline_s: float) -> tuple[Answer, list[Reason]]:
+        text = self._chat(model, question(analysis), deadline_s)
+        found, faults = understand(text)
+        if faults:
+            found, faults = understand(self._chat(model, repair(analysis, text, faults), deadline_s))
+        if faults:
+            raise Failed("read.ollama_wrong", model=model, problem=faults[0])
+        return believe(found, analysis)
+
+    def _chat(self, model: str, messages: Sequence[dict[str, str]], deadline_s: float) -> str:
+        left_s = deadline_s - self.clock()
+        if left_s <= 0:
+            raise Failed("read.ollama_slow", seconds=self.timeout_s)
+        with self._client(left_s) as client:
+            stream = _guarded(
+                lambda: client.chat(
+                    model=model,
+                    messages=messages,
+                    stream=True,
+                    format=schema(),
+                    think=False,
+                    options={"temperature": 0, "num_predict": MOST_TOKENS},
+                    keep_alive=self.keep_alive,
+                )
+            )
+            with closing(stream):
+                return "".join(self._chunks(stream, deadline_s))
+
+    def _chunks(self, stream: Iterator[Any], deadline_s: float) -> Iterator[str]:
+        length = 0
+        while (chunk := _guarded(lambda: next(stream, None))) is not None:
+            self.interrupted()
+            if self.clock() > deadline_s:
+                raise Failed("read.ollama_slow", seconds=self.timeout_s)
+            text = chunk.message.content or ""
+            length += len(text)
+            if length > MOST_ANSWER_CHARACTERS:
+                raise Failed("read.ollama_wrong", model=chunk.model or "", problem="endless answer")
+            yield text
+
+
+def _address(url: str) -> tuple[str, int]:
+    """Host and port of a server's URL. Raises ``ValueError`` for anything that is no http address."""
+    parts = urlsplit(url if "//" in url else f"http://{url}")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(url)
+    return parts.hostname, parts.port or (443 if parts.scheme == "https" else DEFAULT_PORT)
+
+
+def _guarded(act: Callable[[], Any]) -> Any:
+    """Every fault the network, the server or its protocol can have becomes ``Failed``."""
+    import httpx
+    import ollama
+
+    try:
+        return act()
+    except httpx.TimeoutException as fault:
+        raise Failed("read.ollama_slow_server") from fault
+    except ollama.ResponseError as fault:
+        raise Failed("read.ollama_refused", problem=str(fault.error)[:200]) from fault
+    except (httpx.HTTPError, OSError) as fault:
+        raise Failed("read.ollama_broken", problem=type(fault).__name__) from fault
+    except (json.JSONDecodeError, ValueError, TypeError, AttributeError, KeyError) as fault:
+        raise Failed("read.ollama_broken", problem=type(fault).__name__) from fault

@@ -1,0 +1,150 @@
+"""From a read prompt to a stack of LoRAs with strengths, trigger words and reasons: also for those left out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..data import table
+from ..data.families import families
+from ..plan import Analysis, Constraints, Library, LoraChoice, LoraUse, Reason, Taste
+from .index import Floats, Index
+from .matching import Nature, Wishes
+from .ranking import NEUTRAL, Ranked, Vectors, Weights, best, compatible, entry_at, factors_of, index_of, score
+from .select import Candidate, Refusal, candidate_of, select
+from .strength import rebalance, strength_for
+from .triggers import insert, triggers_for
+
+UNLIMITED = Constraints()
+_CANDIDATES = 40
+_FOREIGN = 10
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """The chosen LoRAs in the order they are applied, the best of those left out, the prompt with trigger words,
+    and what holds for all of them."""
+
+    chosen: tuple[LoraChoice, ...] = ()
+    near_misses: tuple[LoraChoice, ...] = ()
+    reasons: tuple[Reason, ...] = ()
+    prompt: str = ""
+
+
+def recommend(
+    analysis: Analysis,
+    family: str,
+    library: Library,
+    taste: Taste = NEUTRAL,
+    constraints: Constraints = UNLIMITED,
+    weights: Weights | None = None,
+    vectors: Vectors | None = None,
+) -> Recommendation:
+    """The LoRAs of ``library`` that serve the prompt on ``family``: few, for different things, none when nothing
+    fits. Only compatible files are chosen; those of other families appear among the near-misses."""
+    index = index_of(library)
+    total, parts = score(index, analysis, taste, weights, vectors)
+    loads = factors_of(index, family)
+    ranked = best(index, total * loads, parts, _CANDIDATES) + _details(index, total * loads, parts)
+    wishes = Wishes.of(analysis)
+    compatibles = compatible(family)
+    unique = {entry.file.name: entry for entry in ranked}.values()
+    candidates = [candidate_of(entry, wishes, compatibles.get(entry.file.family or "", 0.0)) for entry in unique]
+    chosen, refused = select(candidates, analysis, constraints)
+    foreign = _foreign(best(index, total * (loads == 0), parts, _FOREIGN), wishes)
+    choices, prompt = _applied(chosen, analysis, wishes)
+    reasons = _overall(choices, int((loads > 0).sum()), family, vectors)
+    return Recommendation(choices, _missed([*refused, *foreign], wishes), reasons, prompt)
+
+
+def _details(index: Index, total: Floats, parts: tuple[Floats, ...]) -> list[Ranked]:
+    """Detail LoRAs compete among themselves, the popular ones first: no prompt names them."""
+    rows = index.details[total[index.details] > 0]
+    popular = rows[np.argsort(-(total + index.popularity)[rows], kind="stable")][:3]
+    return [entry_at(index, total, parts, int(row)) for row in popular]
+
+
+def _foreign(ranked: Sequence[Ranked], wishes: Wishes) -> list[Refusal]:
+    candidates = [candidate_of(entry, wishes) for entry in ranked]
+    return [
+        Refusal(each, "other_family" if each.file.family else "unknown_family", each.file.family or "")
+        for each in candidates
+        if each.asked
+    ]
+
+
+def _applied(chosen: Sequence[Candidate], analysis: Analysis, wishes: Wishes) -> tuple[tuple[LoraChoice, ...], str]:
+    text = analysis.text or analysis.prompt
+    planned = [LoraUse(each.file.name, strength, strength) for each in chosen for strength in [_strength(each, len(chosen))]]
+    choices = []
+    for each, before, use in zip(chosen, planned, rebalance(planned), strict=True):
+        triggers = triggers_for(each.file, text)
+        text = insert(text, triggers, analysis.dialect)
+        choice = _choice(each, wishes, use, triggers)
+        choices.append(replace(choice, reasons=(*choice.reasons, *_how(each, before, use, triggers))))
+    return tuple(choices), text
+
+
+def _strength(each: Candidate, stack: int) -> float:
+    return strength_for(each.file, each.match.nature, stack)
+
+
+def _choice(each: Candidate, wishes: Wishes, use: LoraUse, triggers: tuple[str, ...] = ()) -> LoraChoice:
+    covers = wishes.labels(each.match.words) or (("detail",) if each.match.nature is Nature.DETAIL else ())
+    why = Reason(
+        _decision(each),
+        f"lora.chosen.{each.match.nature.value}",
+        {"name": each.file.name, "covers": ", ".join(covers), "relevance": round(each.relevance, 2)},
+    )
+    scores = each.ranked.scores
+    return LoraChoice(use, scores, each.relevance, triggers, covers, reasons=(why, _scored(each)))
+
+
+def _how(each: Candidate, before: LoraUse, use: LoraUse, triggers: tuple[str, ...]) -> tuple[Reason, ...]:
+    advised = any(value is not None for value in each.file.strength)
+    values = {"name": each.file.name, "strength": before.strength_model}
+    found = [Reason(_decision(each), "lora.strength.card" if advised else "lora.strength.usual", values)]
+    if use != before:
+        most = table("recommend")["strength"]["most_in_total"]
+        values = {"name": each.file.name, "before": before.strength_model, "strength": use.strength_model, "most": most}
+        found.append(Reason(_decision(each), "lora.strength.rebalanced", values))
+    if triggers:
+        found.append(Reason(_decision(each), "lora.triggers", {"name": each.file.name, "triggers": ", ".join(triggers)}))
+    return tuple(found)
+
+
+def _missed(refused: Sequence[Refusal], wishes: Wishes) -> tuple[LoraChoice, ...]:
+    """The best of those left out; where one was asked for and refused all the same, it comes first."""
+    ordered = sorted(refused, key=lambda each: (not each.asked, -each.candidate.relevance))
+    return tuple(_miss(each, wishes) for each in ordered[: table("recommend")["limits"]["near_misses"]])
+
+
+def _miss(refusal: Refusal, wishes: Wishes) -> LoraChoice:
+    each = refusal.candidate
+    values = {"name": each.file.name, "other": refusal.other, "relevance": round(each.relevance, 2)}
+    why = Reason(_decision(each), f"lora.not.{refusal.why}", values)
+    strength = _strength(each, 1)
+    covers = wishes.labels(each.match.words)
+    use = LoraUse(each.file.name, strength, strength)
+    distillation = each.file.distillation
+    return LoraChoice(use, each.ranked.scores, each.relevance, (), covers, False, distillation, reasons=(why, _scored(each)))
+
+
+def _scored(each: Candidate) -> Reason:
+    values = {part: round(value, 2) for part, value in vars(each.ranked.scores).items()}
+    return Reason(_decision(each), "lora.scores", {"name": each.file.name, **values})
+
+
+def _decision(each: Candidate) -> str:
+    return f"lora:{each.file.name}"
+
+
+def _overall(choices: Sequence[LoraChoice], compatible: int, family: str, vectors: Vectors | None) -> tuple[Reason, ...]:
+    label = families()[family].label if family in families() else family
+    values = {"chosen": len(choices), "compatible": compatible, "family": label}
+    found = [Reason("loras", "lora.some" if choices else "lora.none" if compatible else "lora.no_files", values)]
+    if vectors is None and compatible:
+        found.append(Reason("loras", "lora.no_vectors", {}))
+    return tuple(found)

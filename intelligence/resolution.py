@@ -1,0 +1,127 @@
+"""How large the picture is: native square, the bucket that framing words ask for, or what the person fixed."""
+
+from __future__ import annotations
+
+import math
+import re
+from functools import cache
+
+from ..data import table
+from ..data.families import Family
+from ..plan import Analysis, Reason, Request
+
+Size = tuple[int, int]
+LEAST_SIDE = 16  # what ComfyUI's latent nodes take at least
+
+
+def choose_size(request: Request, analysis: Analysis, family: Family) -> tuple[Size, tuple[Reason, ...], tuple[Reason, ...]]:
+    """(width, height) in pixels, with reasons and warnings."""
+    if request.fixed.width is not None or request.fixed.height is not None:
+        return _fixed(request, analysis, family)
+    (width, height), reason = _free(request, analysis, family)
+    limit = request.constraints.max_pixels
+    if limit is None or width * height <= limit:
+        return (width, height), (reason,), ()
+    return _within(family, (width, height), limit, (reason,))
+
+
+def framing(text: str) -> tuple[str, str, float] | None:
+    """(row of ``framing.toml``, the word that says so, width ÷ height) or ``None``. The first word in the prompt decides."""
+    match = _framing_words().search(text.casefold())
+    if match is None:
+        return None
+    row = _row_of_word()[match.group(0)]
+    return row, match.group(0), float(table("framing")[row]["aspect"])
+
+
+@cache
+def _row_of_word() -> dict[str, str]:
+    return {word.casefold(): row for row, values in table("framing").items() for word in values["words"]}
+
+
+@cache
+def _framing_words() -> re.Pattern[str]:
+    longest_first = sorted(_row_of_word(), key=len, reverse=True)
+    return re.compile(r"(?<![\w:])(?:" + "|".join(map(re.escape, longest_first)) + r")(?![\w:])")
+
+
+def native_size(family: Family) -> Size:
+    """The square the family was trained on."""
+    return _sized(family, 1.0, family.native_pixels)
+
+
+def _free(request: Request, analysis: Analysis, family: Family) -> tuple[Size, Reason]:
+    native = native_size(family)
+    asked = framing(analysis.text)
+    size = bucket(family, asked[2]) if asked else native
+    values = {"width": size[0], "height": size[1], "default": _text(native), "family": family.label}
+    if asked is None or asked[2] == 1:
+        return size, Reason("size", "size.native", values)
+    return size, Reason("size", "size.framing", {**values, "word": asked[1]})
+
+
+def bucket(family: Family, aspect: float) -> Size:
+    """The family's own size nearest to ``aspect`` (width ÷ height), nearest to its native pixels among equals."""
+    sizes = family.buckets or (_sized(family, aspect, family.native_pixels),)
+    return min(
+        sizes,
+        key=lambda size: (round(abs(math.log(size[0] / size[1] / aspect)), 3), abs(size[0] * size[1] - family.native_pixels)),
+    )
+
+
+def _sized(family: Family, aspect: float, pixels: float) -> Size:
+    step = family.multiple
+    width = math.sqrt(pixels * aspect)
+    sides = (round(side / step) * step for side in (width, width / aspect))
+    wide, high = (min(max(side, step), family.max_side // step * step) for side in sides)
+    return wide, high
+
+
+def shrink(family: Family, size: Size, pixels: int) -> Size:
+    """The same aspect within ``pixels``, sides rounded down to the family's multiple and at least one of it."""
+    factor = math.sqrt(min(1.0, pixels / (size[0] * size[1])))
+    width, height = (max(LEAST_SIDE, int(side * factor) // family.multiple * family.multiple) for side in size)
+    return width, height
+
+
+def _within(
+    family: Family, size: Size, limit: int, reasons: tuple[Reason, ...]
+) -> tuple[Size, tuple[Reason, ...], tuple[Reason, ...]]:
+    width, height = shrink(family, size, limit)
+    values = {"width": width, "height": height, "limit": limit, "wanted": _text(size)}
+    told = (*reasons, Reason("size", "size.limited", values))
+    if width * height > limit:
+        return (width, height), told, (Reason("size", "warn.max_pixels", values),)
+    return (width, height), told, ()
+
+
+def _fixed(request: Request, analysis: Analysis, family: Family) -> tuple[Size, tuple[Reason, ...], tuple[Reason, ...]]:
+    wanted = _completed(request.fixed.width, request.fixed.height, analysis, family)
+    # Latents are whole numbers of `multiple` pixels; a host that rounds by itself rounds down.
+    size = tuple(max(LEAST_SIDE, side // family.multiple * family.multiple) for side in wanted)
+    width, height = size
+    values = {"width": width, "height": height, "default": _text(native_size(family))}
+    warnings = []
+    if (width, height) != wanted:
+        warnings.append(Reason("size", "warn.size_snapped", {**values, "wanted": _text(wanted), "multiple": family.multiple}))
+    limit = request.constraints.max_pixels
+    if limit is not None and width * height > limit:
+        warnings.append(
+            Reason("size", "warn.fixed_over_limit", {"what": "size", "value": _text((width, height)), "limit": limit})
+        )
+    return (width, height), (Reason("size", "size.fixed", values),), tuple(warnings)
+
+
+def _completed(width: int | None, height: int | None, analysis: Analysis, family: Family) -> Size:
+    asked = framing(analysis.text)
+    aspect = asked[2] if asked else 1.0
+    if width is None:
+        assert height is not None
+        width = round(height * aspect / family.multiple) * family.multiple
+    if height is None:
+        height = round(width / aspect / family.multiple) * family.multiple
+    return max(width, LEAST_SIDE), max(height, LEAST_SIDE)
+
+
+def _text(size: Size) -> str:
+    return f"{size[0]}×{size[1]}"

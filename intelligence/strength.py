@@ -1,0 +1,50 @@
+"""How strongly a chosen LoRA is applied: what its card says, else what its nature suggests; less in a larger stack."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ..data import table
+from ..data.families import distillations
+from ..plan import LoraUse, ModelFile
+from .matching import Nature
+
+
+def strength_for(file: ModelFile, nature: Nature, stack: int) -> float:
+    """The card's recommended strength (or the middle of its range), never outside that range; without a card the
+    nature's usual one, less ``per_extra_lora`` for every LoRA of the stack beyond the second."""
+    knobs = table("recommend")["strength"]
+    low, advised, high = file.strength
+    if advised is None and low is not None and high is not None:
+        advised = (low + high) / 2
+    usual = knobs.get(nature.value, knobs["other"]) if advised is None else advised
+    eased = usual - (knobs["per_extra_lora"] * max(0, stack - 2) if advised is None else 0)
+    floor = min(knobs["least"], usual) if low is None else low
+    return round(max(floor, min(eased, eased if high is None else high)), 2)
+
+
+def rebalance(uses: Sequence[LoraUse], fixed: frozenset[str] = frozenset()) -> tuple[LoraUse, ...]:
+    """The same stack with the absolute model strengths adding up to at most ``most_in_total``; LoRAs in ``fixed``
+    (distillations) keep theirs, the others are scaled alike."""
+    most = table("recommend")["strength"]["most_in_total"]
+    held = sum(abs(use.strength_model) for use in uses if use.name in fixed)
+    free = sum(abs(use.strength_model) for use in uses if use.name not in fixed)
+    if held + free <= most or not free:
+        return tuple(uses)
+    factor = max(0.0, most - held) / free
+    return tuple(use if use.name in fixed else _scaled(use, factor) for use in uses)
+
+
+def distillation_strength(distillation: str) -> float:
+    """What the LoRA of a distillation is loaded with; raises ``KeyError`` for an unknown one."""
+    return distillations()[distillation].strength
+
+
+def _scaled(use: LoraUse, factor: float) -> LoraUse:
+    # Rounded down, so that the rounded sum stays within the limit.
+    return replace(
+        use,
+        strength_model=int(use.strength_model * factor * 100) / 100,
+        strength_clip=int(use.strength_clip * factor * 100) / 100,
+    )

@@ -1,0 +1,81 @@
+import pytest
+from pack.data import table
+from pack.data.families import families
+from pack.intelligence.resolution import bucket, choose_size, framing
+from pack.plan import Analysis, Constraints, Fixed, Request
+
+
+def size(text, family="sdxl", **asked):
+    return choose_size(Request(text, **asked), Analysis(text, text), families()[family])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a cat", (1024, 1024)),
+        ("portrait of a man", (896, 1152)),
+        ("Full Body shot of a knight", (832, 1216)),
+        ("mountain landscape at dusk", (1216, 832)),
+        ("panorama of a city", (1536, 640)),
+        ("retrato de una mujer", (896, 1152)),
+        ("un paisaje nevado", (1216, 832)),
+        ("portrait of a man in a landscape", (896, 1152)),
+        ("landscapers at work, portraiture", (1024, 1024)),
+        ("a square format portrait", (1024, 1024)),
+        ("cinematic still, 16:9", (1344, 768)),
+    ],
+)
+def test_framing_words_pick_the_nearest_bucket(text, expected):
+    (width, height), reasons, warnings = size(text)
+    assert (width, height) == expected and warnings == ()
+    assert reasons[0].decision == "size"
+
+
+@pytest.mark.parametrize("name", sorted(families()))
+@pytest.mark.parametrize("row", sorted(table("framing")))
+def test_every_familys_bucket_is_near_the_aspect_and_valid(name, row):
+    family, aspect = families()[name], table("framing")[row]["aspect"]
+    width, height = bucket(family, aspect)
+    assert width % family.multiple == height % family.multiple == 0
+    assert (width > height) == (aspect > 1) or width == height
+    assert 0.4 < width * height / family.native_pixels < 2.1
+
+
+def test_explicit_sizes_are_kept():
+    (width, height), _, warnings = size("portrait", fixed=Fixed(width=1000, height=600))
+    assert (width, height) == (1000, 600) and warnings == ()
+
+
+def test_explicit_sizes_are_snapped_only_when_the_multiple_demands_it():
+    (width, height), _, warnings = size("x", fixed=Fixed(width=1001, height=777))
+    assert (width, height) == (1000, 776)
+    assert [warning.key for warning in warnings] == ["warn.size_snapped"]
+
+
+def test_one_explicit_side_follows_the_framing():
+    assert size("a cat", fixed=Fixed(width=768))[0] == (768, 768)
+    assert size("portrait", fixed=Fixed(width=768))[0] == (768, 1024)
+    assert size("landscape", fixed=Fixed(height=768))[0] == (1152, 768)
+
+
+def test_pixel_limit_shrinks_and_keeps_the_aspect():
+    (width, height), reasons, warnings = size("landscape", constraints=Constraints(max_pixels=500_000))
+    assert width * height <= 500_000 and 1.3 < width / height < 1.7 and warnings == ()
+    assert reasons[-1].key == "size.limited"
+
+
+def test_pixel_limit_against_an_explicit_size_is_told():
+    (width, height), _, warnings = size("x", fixed=Fixed(width=1024, height=1024), constraints=Constraints(max_pixels=500_000))
+    assert (width, height) == (1024, 1024) and warnings[0].key == "warn.fixed_over_limit"
+
+
+def test_tiny_pixel_limit_gives_the_smallest_size_and_a_warning():
+    (width, height), _, warnings = size("x", constraints=Constraints(max_pixels=10))
+    assert (width, height) == (16, 16)
+    assert warnings[0].key == "warn.max_pixels"
+
+
+def test_framing_words_belong_to_one_row_only():
+    words = [word for row in table("framing").values() for word in row["words"]]
+    assert len(words) == len(set(words))
+    assert all(framing(word) for word in words)
