@@ -62,7 +62,8 @@ def test_a_descendant_with_v_prediction(registry, tree, write_model):
 def test_a_model_for_another_purpose_gets_no_family(registry, tree, write_model):
     write_model(tree / "checkpoints" / "juggernaut_inpainting.safetensors", SDXL)
     file = only(registry, Kind.CHECKPOINT)
-    assert (file.architecture, file.family, file.tags) == ("sdxl", None, ("inpainting",))
+    assert (file.architecture, file.family, file.tags) == (None, None, ("inpainting",))
+    assert file.usable
 
 
 def test_a_distilled_checkpoint(registry, tree, write_model):

@@ -57,6 +57,7 @@ CASES = {
     "HiDream": (lora("transformer.double_stream_blocks.0.block.attn1.to_q", 2560, style="peft"), "hidream"),
     "ERNIE": (lora("diffusion_model.layers.0.mlp.linear_fc2", 12288, style="peft"), "ernie_image"),
     "Krea 2": (lora("diffusion_model.blocks.0.attn.wq", 6144, style="peft"), "krea2"),
+    "diffusers Krea 2": (lora("transformer.transformer_blocks.0.attn.to_gate", 6144, style="peft"), "krea2"),
     "Anima with text": (
         {**lora("lora_te_layers_0_self_attn_q_proj", 1024), **lora("lora_unet_blocks_0_self_attn_q_proj", 2048)},
         "anima",
