@@ -19,7 +19,7 @@ def language_of(text: str, words: Sequence[Word]) -> str:
     letters = [letter for letter in text[:4000] if letter.isalpha()]
     if letters and len(_LATIN.findall("".join(letters))) < 0.5 * len(letters):
         return "other"
-    english, spanish, others = _counts([word.plain for word in words[:2000] if word.plain])
+    english, spanish, others = _counts([word for word in words[:2000] if word.plain])
     if others > max(spanish, english) and others >= 2:
         return "other"
     if spanish < 1 or spanish < 0.12 * english:
@@ -27,15 +27,15 @@ def language_of(text: str, words: Sequence[Word]) -> str:
     return "mixed" if english > 0.35 * spanish else "es"
 
 
-def _counts(plain: Sequence[str]) -> tuple[float, float, float]:
+def _counts(words: Sequence[Word]) -> tuple[float, float, float]:
     english = spanish = others = 0.0
     known_en, known_es = index("en").longest, index("es").longest
-    for word in plain:
-        if word in grammar("ambiguous"):
+    for word in words:
+        if word.plain in grammar("ambiguous"):
             continue
-        english += (word in grammar("english")) or 0.5 * (word in known_en and word not in known_es)
-        spanish += (word in grammar("spanish")) or 0.9 * (word in known_es and word not in known_en)
-        others += word in grammar("others")
+        english += word.plain in grammar("english") or 0.5 * (word.key in known_en and word.key not in known_es)
+        spanish += word.plain in grammar("spanish") or 0.9 * (word.key in known_es and word.key not in known_en)
+        others += word.plain in grammar("others")
     return english, spanish, others
 
 

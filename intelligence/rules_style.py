@@ -72,4 +72,4 @@ def _bonus(words: Sequence[Word], hit: Hit) -> float:
     place = hit.start - 1
     while place >= 0 and words[place].plain in grammar("links"):
         place -= 1
-    return NAMED_BONUS if place >= 0 and words[place].plain in grammar("style_before") and hit.start - place <= 3 else 0.0
+    return NAMED_BONUS if place >= 0 and words[place].plain in grammar("style_before") and hit.start - place <= 5 else 0.0

@@ -77,7 +77,7 @@ def _spoken(brackets: Brackets) -> Iterator[tuple[str, dict[str, object]]]:
             words, _, kept = detail.partition("\0")
             yield key, {"words": words, "kept": kept}
         elif key == "read.choice":
-            first, *others = detail.split("|")
+            first, *others = detail.split("\0")
             yield key, {"kept": first, "others": ", ".join(others)}
         else:
             yield key, {"words": detail}

@@ -14,6 +14,7 @@ FACTORS = {ROUND: 1.1, SQUARE: 1 / 1.1, CURLY: 1.05}
 WEIGHT_RANGE = (-10.0, 10.0)
 # ComfyUI reads brackets by recursion; deeper nesting than this is flattened so that it cannot overflow.
 DEEPEST = 60
+MOST_QUOTED = 100
 
 _TOKEN = re.compile(r"\\.|[()\[\]{}|:]|[^\\()\[\]{}|:]+|\\", re.DOTALL)
 _NUMBER = re.compile(r"\s*([+-]?(?:\d{1,9}\.?\d{0,9}|\.\d{1,9}))\s*\Z")
@@ -40,6 +41,11 @@ class Brackets:
     notes: list[tuple[str, str]] = field(default_factory=list)
     foreign: bool = False
 
+    def note(self, key: str, *quoted: Sequence[str | Group]) -> None:
+        """The text of ``quoted``, while it can still be told: quoting every one of 50,000 brackets takes seconds."""
+        told = len(self.notes) < MOST_QUOTED
+        self.notes.append((key, "\0".join(_flat(children).strip() for children in quoted) if told else ""))
+
 
 def read_brackets(text: str) -> Brackets:
     """The tree of brackets in ``text``; an unmatched bracket stays a letter."""
@@ -60,7 +66,7 @@ def _letter(token: str, read: Brackets) -> str:
     if token not in CLOSERS:
         return token
     read.foreign = True
-    read.notes.append(("read.unbalanced", token))
+    read.note("read.unbalanced", [token])
     return f"\\{token}"
 
 
@@ -68,7 +74,7 @@ def _leave_open(stack: list[Group], read: Brackets) -> None:
     while len(stack) > 1:
         group = stack.pop()
         read.foreign = True
-        read.notes.append(("read.unbalanced", group.kind))
+        read.note("read.unbalanced", [group.kind])
         stack[-1].children.append(f"\\{group.kind}")
         stack[-1].children.append(Group("", group.children))
 
@@ -104,13 +110,13 @@ def _close_square(group: Group, read: Brackets) -> None:
     alternatives = _split(group.children, "|")
     number = _trailing_number(group.children)
     if len(alternatives) > 1:
-        read.notes.append(("read.alternating", _flat(group.children)))
+        read.note("read.alternating", group.children)
         group.children = _joined(alternatives)
     elif number is not None:
         _schedule(group, number, read)
     else:
         group.factor = FACTORS[SQUARE]
-        read.notes.append(("read.weakened", _flat(group.children)))
+        read.note("read.weakened", group.children)
 
 
 def _schedule(group: Group, when: float, read: Brackets) -> None:
@@ -119,7 +125,7 @@ def _schedule(group: Group, when: float, read: Brackets) -> None:
     # A number above 1 counts steps; half of a usual 25-step run decides which side lasts longer.
     mostly_before = when > (0.5 if when <= 1 else 12)
     kept = before if (mostly_before and _flat(before).strip()) or not _flat(after).strip() else after
-    read.notes.append(("read.scheduled", f"{_flat(group.children)}\0{_flat(kept).strip()}"))
+    read.note("read.scheduled", group.children, kept)
     group.children = kept
 
 
@@ -127,9 +133,9 @@ def _close_curly(group: Group, read: Brackets) -> None:
     alternatives = _split(group.children, "|")
     if len(alternatives) == 1:
         group.factor = FACTORS[CURLY]
-        read.notes.append(("read.strengthened", _flat(group.children)))
+        read.note("read.strengthened", group.children)
         return
-    read.notes.append(("read.choice", "|".join(_flat(part) for part in alternatives)))
+    read.note("read.choice", *alternatives[:20])
     group.children = _without_odds(alternatives[0])
 
 
@@ -201,6 +207,7 @@ def _walk(root: Group, multiply: bool = True) -> Iterator[tuple[str, float]]:
             yield child, weight
         else:
             stack.append((iter(child.children), _weight(child, weight, multiply)))
+            yield "", weight
 
 
 def _weight(group: Group, outer: float, multiply: bool) -> float:
