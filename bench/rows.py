@@ -10,6 +10,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ def load_pack() -> None:
 
 load_pack()
 
+from pack.data import table  # noqa: E402
 from pack.plan import Kind, ModelFile  # noqa: E402
 
 _STRENGTH = re.compile(r"(?:weight|strength)\D{0,25}?([01]?\.\d+|1)\s*(?:-|~|to|–)?\s*([01]?\.\d+|1)?", re.I)
@@ -41,9 +43,15 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 
 def family_of(base_model: str | None) -> str | None:
     """The family a hub's base-model label means. "Other" of 2023 is what header inspection finds: SD 1.5."""
-    bases = json.loads((Path(__file__).parent / "base_models.json").read_text(encoding="utf-8"))
-    found: str | None = bases.get(base_model or "Other")
-    return found
+    return _bases().get(base_model or "Other")
+
+
+@cache
+def _bases() -> dict[str, str]:
+    rows = table("families")["family"].items()
+    listed = {label: family for family, row in rows for label in row.get("base_models", ())}
+    written: dict[str, str] = json.loads((Path(__file__).parent / "base_models.json").read_text(encoding="utf-8"))
+    return {**listed, **written}
 
 
 def model_file(row: dict[str, Any], family: str | None = None) -> ModelFile:

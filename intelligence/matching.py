@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import PurePosixPath
 from typing import Any
 
 from ..data import table
-from ..plan import Analysis, Concept, ModelFile
+from ..plan import Analysis, Concept, Kind, ModelFile
 from .naming import chief_names_of, names_of
 from .text import name_words, rarity, stem, units, words
 
@@ -65,12 +65,10 @@ class Match:
 
 def match(file: ModelFile, wishes: Wishes) -> Match:
     """The name of ``file`` that the prompt says best."""
-    nature = nature_of(file)
-    keep = nature is Nature.STYLE
-    chief = set(chief_names_of(file, keep))
+    nature, names, chief = _identity(file.name, file.title, file.tags, file.trigger_groups)
     knobs = table("recommend")["asked"]
     best = Match(nature, 0.0, 0.0, frozenset())
-    for name in names_of(file, keep):
+    for name in names:
         said = frozenset(word for word in name if word in wishes.said)
         telling = sum(rarity(word) >= knobs["telling"] for word in said)
         if telling < (0 if name in chief else knobs["side_words"]):
@@ -80,6 +78,19 @@ def match(file: ModelFile, wishes: Wishes) -> Match:
         if share * mass > best.share * best.mass:
             best = Match(nature, share, mass, said)
     return best
+
+
+Names = tuple[tuple[str, ...], ...]
+
+
+@lru_cache(maxsize=20_000)
+def _identity(
+    name: str, title: str, tags: tuple[str, ...], groups: tuple[tuple[str, ...], ...]
+) -> tuple[Nature, Names, frozenset[tuple[str, ...]]]:
+    file = ModelFile(Kind.LORA, name, title=title, tags=tags, trigger_groups=groups)
+    nature = nature_of(file)
+    keep = nature is Nature.STYLE
+    return nature, tuple(names_of(file, keep)), frozenset(chief_names_of(file, keep))
 
 
 def asked_for(found: Match, wishes: Wishes) -> bool:

@@ -11,14 +11,15 @@ from ..data import table
 from ..data.families import families
 from ..plan import Analysis, Constraints, Library, LoraChoice, LoraUse, Reason, Taste
 from .index import Floats, Index
-from .matching import Nature, Wishes, asked_for, match
-from .ranking import NEUTRAL, Ranked, Vectors, Weights, best, entry_at, factors_of, index_of, score
-from .select import Candidate, Refusal, select
+from .matching import Nature, Wishes
+from .ranking import NEUTRAL, Ranked, Vectors, Weights, best, compatible, entry_at, factors_of, index_of, score
+from .select import Candidate, Refusal, candidate_of, select
 from .strength import rebalance, strength_for
 from .triggers import insert, triggers_for
 
 UNLIMITED = Constraints()
 _CANDIDATES = 40
+_FOREIGN = 10
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,11 @@ def recommend(
     loads = factors_of(index, family)
     ranked = best(index, total * loads, parts, _CANDIDATES) + _details(index, total * loads, parts)
     wishes = Wishes.of(analysis)
-    chosen, refused = select(list({entry.file.name: entry for entry in ranked}.values()), analysis, constraints)
-    foreign = _foreign(best(index, total * (loads == 0), parts, _CANDIDATES), wishes)
+    compatibles = compatible(family)
+    unique = {entry.file.name: entry for entry in ranked}.values()
+    candidates = [candidate_of(entry, wishes, compatibles.get(entry.file.family or "", 0.0)) for entry in unique]
+    chosen, refused = select(candidates, analysis, constraints)
+    foreign = _foreign(best(index, total * (loads == 0), parts, _FOREIGN), wishes)
     choices, prompt = _applied(chosen, analysis, wishes)
     reasons = _overall(choices, int((loads > 0).sum()), family, vectors)
     return Recommendation(choices, _missed([*refused, *foreign], wishes), reasons, prompt)
@@ -63,11 +67,11 @@ def _details(index: Index, total: Floats, parts: tuple[Floats, ...]) -> list[Ran
 
 
 def _foreign(ranked: Sequence[Ranked], wishes: Wishes) -> list[Refusal]:
-    candidates = [Candidate(entry, match(entry.file, wishes)) for entry in ranked]
+    candidates = [candidate_of(entry, wishes) for entry in ranked]
     return [
         Refusal(each, "other_family" if each.file.family else "unknown_family", each.file.family or "")
         for each in candidates
-        if asked_for(each.match, wishes)
+        if each.asked
     ]
 
 
@@ -92,10 +96,10 @@ def _choice(each: Candidate, wishes: Wishes, use: LoraUse, triggers: tuple[str, 
     why = Reason(
         _decision(each),
         f"lora.chosen.{each.match.nature.value}",
-        {"name": each.file.name, "covers": ", ".join(covers), "relevance": round(each.ranked.score, 2)},
+        {"name": each.file.name, "covers": ", ".join(covers), "relevance": round(each.relevance, 2)},
     )
     scores = each.ranked.scores
-    return LoraChoice(use, scores, min(1.0, each.ranked.score), triggers, covers, reasons=(why, _scored(each)))
+    return LoraChoice(use, scores, each.relevance, triggers, covers, reasons=(why, _scored(each)))
 
 
 def _how(each: Candidate, before: LoraUse, use: LoraUse, triggers: tuple[str, ...]) -> tuple[Reason, ...]:
@@ -113,25 +117,19 @@ def _how(each: Candidate, before: LoraUse, use: LoraUse, triggers: tuple[str, ..
 
 def _missed(refused: Sequence[Refusal], wishes: Wishes) -> tuple[LoraChoice, ...]:
     """The best of those left out; where one was asked for and refused all the same, it comes first."""
-    ordered = sorted(refused, key=lambda each: (not _was_asked(each, wishes), -each.candidate.ranked.score))
+    ordered = sorted(refused, key=lambda each: (not each.asked, -each.candidate.relevance))
     return tuple(_miss(each, wishes) for each in ordered[: table("recommend")["limits"]["near_misses"]])
-
-
-def _was_asked(refusal: Refusal, wishes: Wishes) -> bool:
-    return refusal.why == "one_detail" or asked_for(refusal.candidate.match, wishes)
 
 
 def _miss(refusal: Refusal, wishes: Wishes) -> LoraChoice:
     each = refusal.candidate
-    values = {"name": each.file.name, "other": refusal.other, "relevance": round(each.ranked.score, 2)}
+    values = {"name": each.file.name, "other": refusal.other, "relevance": round(each.relevance, 2)}
     why = Reason(_decision(each), f"lora.not.{refusal.why}", values)
     strength = _strength(each, 1)
     covers = wishes.labels(each.match.words)
     use = LoraUse(each.file.name, strength, strength)
     distillation = each.file.distillation
-    return LoraChoice(
-        use, each.ranked.scores, min(1.0, each.ranked.score), (), covers, False, distillation, reasons=(why, _scored(each))
-    )
+    return LoraChoice(use, each.ranked.scores, each.relevance, (), covers, False, distillation, reasons=(why, _scored(each)))
 
 
 def _scored(each: Candidate) -> Reason:

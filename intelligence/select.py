@@ -21,6 +21,14 @@ class Candidate:
 
     ranked: Ranked
     match: Match
+    asked: bool
+    factor: float = 1.0
+
+    @property
+    def relevance(self) -> float:
+        """How sure the choice is, 0–1: the score, and that a name was said where one was."""
+        said = table("recommend")["asked"]["certainty"] * self.match.share if self.asked else 0.0
+        return float(1 - (1 - min(1.0, self.ranked.score)) * (1 - min(1.0, said)))
 
     @property
     def file(self) -> ModelFile:
@@ -34,6 +42,10 @@ class Refusal:
     candidate: Candidate
     why: str
     other: str = ""
+
+    @property
+    def asked(self) -> bool:
+        return self.why == "one_detail" or self.candidate.asked
 
 
 @dataclass
@@ -50,18 +62,23 @@ class _Stack:
         return sum(candidate.match.nature is nature for candidate in self.chosen)
 
 
+def candidate_of(ranked: Ranked, wishes: Wishes, factor: float = 1.0) -> Candidate:
+    """A ranked LoRA set beside what the prompt asks for; ``factor`` is how well its family's LoRAs work here."""
+    found = match(ranked.file, wishes)
+    return Candidate(ranked, found, asked_for(found, wishes), factor)
+
+
 def select(
-    ranked: Sequence[Ranked], analysis: Analysis, constraints: Constraints
+    candidates: Sequence[Candidate], analysis: Analysis, constraints: Constraints
 ) -> tuple[tuple[Candidate, ...], tuple[Refusal, ...]]:
     """The chosen LoRAs, best first, and the refused ones in the order of their scores. Nothing is chosen that the
     prompt does not ask for, so both may be empty."""
     wishes = Wishes.of(analysis)
-    candidates = [Candidate(entry, match(entry.file, wishes)) for entry in ranked]
     stack, refusals = _Stack(constraints.max_loras), []
     detail_wanted = wants_detail(analysis)
     ordered = sorted(candidates, key=lambda each: each.match.nature in (Nature.DETAIL, Nature.UTILITY))
     for candidate in ordered:
-        refusal = _forbidden(candidate, constraints) or _unfit(candidate, wishes, detail_wanted)
+        refusal = _forbidden(candidate, constraints) or _unfit(candidate, detail_wanted)
         refusal = refusal or _clash(candidate, stack, analysis, wishes)
         if refusal:
             refusals.append(refusal)
@@ -101,11 +118,13 @@ def _plain(text: str) -> str:
     return " ".join(fold(text).replace("_", " ").split())
 
 
-def _unfit(candidate: Candidate, wishes: Wishes, detail_wanted: bool) -> Refusal | None:
-    if candidate.match.nature is Nature.DETAIL:
-        return None if detail_wanted else Refusal(candidate, "detail_not_asked")
-    if candidate.match.nature is Nature.UTILITY or not asked_for(candidate.match, wishes):
+def _unfit(candidate: Candidate, detail_wanted: bool) -> Refusal | None:
+    if candidate.match.nature is Nature.DETAIL and not detail_wanted:
+        return Refusal(candidate, "detail_not_asked")
+    if candidate.match.nature is not Nature.DETAIL and (candidate.match.nature is Nature.UTILITY or not candidate.asked):
         return Refusal(candidate, "not_asked")
+    if candidate.factor < table("recommend")["asked"]["least_factor"]:
+        return Refusal(candidate, "distant_family", candidate.file.family or "")
     return None
 
 

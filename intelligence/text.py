@@ -21,8 +21,9 @@ _ENDINGS = (("ies", "y", 3), ("sses", "ss", 2), ("shes", "sh", 2), ("ches", "ch"
 
 def fold(text: str) -> str:
     """Lower case without accents, widths and the apostrophe of possessives."""
-    flat = unicodedata.normalize("NFKD", text) if not text.isascii() else text
-    return "".join(char for char in flat if not unicodedata.combining(char)).lower().replace("'s ", " ").replace("'", "")
+    if not text.isascii():
+        text = "".join(char for char in unicodedata.normalize("NFKD", text) if not unicodedata.combining(char))
+    return text.lower().replace("'s ", " ").replace("'", "")
 
 
 def words(text: str) -> list[str]:

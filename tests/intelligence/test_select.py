@@ -1,7 +1,7 @@
 import pytest
-from pack.intelligence.matching import Nature, nature_of
+from pack.intelligence.matching import Nature, Wishes, nature_of
 from pack.intelligence.ranking import Ranked
-from pack.intelligence.select import same_model, select, wants_detail
+from pack.intelligence.select import candidate_of, same_model, select, wants_detail
 from pack.intelligence.strength import rebalance, strength_for
 from pack.plan import Analysis, Complexity, Concept, Constraints, Kind, Level, LoraUse, ModelFile, Scores
 
@@ -15,7 +15,8 @@ def lora(name, title="", tags=(), triggers=(), **more):
 def chosen_of(prompt, *files, style="none", concepts=(), **limits):
     ranked = [Ranked(file, Scores(keyword=0.5), 0.9 - 0.01 * at) for at, file in enumerate(files)]
     analysis = Analysis(prompt, prompt, concepts, style, complexity=Complexity(Level.COMPLEX, 0.5))
-    chosen, refused = select(ranked, analysis, Constraints(**limits))
+    wishes = Wishes.of(analysis)
+    chosen, refused = select([candidate_of(entry, wishes) for entry in ranked], analysis, Constraints(**limits))
     return [each.file.name.split(".")[0] for each in chosen], {
         each.candidate.file.name.split(".")[0]: each.why for each in refused
     }
@@ -89,3 +90,11 @@ def test_the_stack_is_rebalanced_above_three_without_touching_distillations():
     assert abs(first.strength_model) + abs(second.strength_model) == pytest.approx(2.0)
     assert second.strength_model < 0
     assert rebalance(uses[:2]) == tuple(uses[:2])
+
+
+def test_a_distant_relative_is_refused_even_when_named():
+    analysis = Analysis("hatsune miku", "hatsune miku")
+    entry = Ranked(lora("miku", "Hatsune Miku", ("character",), family="pony"), Scores(), 0.5)
+    for factor, why in ((0.3, ["distant_family"]), (0.9, [])):
+        candidate = candidate_of(entry, Wishes.of(analysis), factor)
+        assert [refusal.why for refusal in select([candidate], analysis, Constraints())[1]] == why
