@@ -1,10 +1,27 @@
-# One place that knows how to check: the repository root is the package, under whatever name its folder has.
+# Two commands do the main things, with all their own set-up:
+#   make run PROMPT="a red cat in the snow"      make test
 PYTHON ?= python3
+PROMPT ?= anime girl, magical powers, Victorian mansion, detailed, masterpiece
+IN_ENVIRONMENT = $(PYTHON) bootstrap.py python
 CHECKED = .check/intelligent_generation
 
-.PHONY: check
+.PHONY: run test check golden bench
+
+run:
+	@$(PYTHON) bootstrap.py run --prompt "$(PROMPT)"
+
+test:
+	@$(IN_ENVIRONMENT) -m pytest
+
+# The repository root is the package, under whatever name its folder has: the link gives it its import name.
 check:
-	$(PYTHON) -m ruff check .
-	$(PYTHON) -m ruff format --check .
 	@mkdir -p .check && ln -sfn .. $(CHECKED)
-	MYPYPATH=.check $(PYTHON) -m mypy -p intelligent_generation
+	@$(IN_ENVIRONMENT) -m ruff check .
+	@$(IN_ENVIRONMENT) -m ruff format --check .
+	@$(IN_ENVIRONMENT) -c "import os, runpy, sys; os.chdir('.check'); sys.argv = ['mypy', '--config-file', '../pyproject.toml', '-p', 'intelligent_generation']; runpy.run_module('mypy', run_name='__main__')"
+
+golden:
+	@$(IN_ENVIRONMENT) tests/graph/golden.py
+
+bench:
+	@$(IN_ENVIRONMENT) bench/scan.py --quick

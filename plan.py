@@ -447,3 +447,22 @@ class Plan:
     warnings: tuple[Reason, ...] = ()
     library_version: str = "empty"
     version: int = PLAN_VERSION
+
+
+@dataclass(frozen=True)
+class Generation:
+    """A plan with the seed it ran with: one picture. ``id`` is the same for the same graph, so the same
+    picture; empty, with no seed, for a plan that has not run."""
+
+    plan: Plan
+    seed: int | None = None
+    id: str = ""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a generation really took: wall seconds from plan to picture, and the device's peak memory where
+    the device tells."""
+
+    seconds: float
+    peak_bytes: int | None = None

@@ -23,7 +23,7 @@ def hash_pending(cache: Database, folders: Mapping[Kind, Sequence[str]], stop: S
         if stop and stop():
             break
         if sha256:
-            _keep(cache, (sha256, kind, root, name, size, mtime))
+            _keep(cache, sha256, (kind, root, name, size, mtime))
             done += 1
     return done
 
@@ -53,8 +53,8 @@ def _pending(cache: Database, folders: Mapping[Kind, Sequence[str]]) -> list[tup
     return sorted(rows, key=lambda row: row[3])
 
 
-def _keep(cache: Database, row: tuple[object, ...]) -> None:
+def _keep(cache: Database, sha256: str, row: tuple[str, str, str, int, int]) -> None:
     with cache.writing() as connection:
-        update = "UPDATE files SET sha256 = ? WHERE kind = ? AND root = ? AND name = ? AND size = ? AND mtime = ?"
-        connection.execute(update, row)
-        bump(connection, "hashes")
+        change = bump(connection, "changes")
+        where = "kind = ? AND root = ? AND name = ? AND size = ? AND mtime = ?"
+        connection.execute(f"UPDATE files SET sha256 = ?, changed = ? WHERE {where}", (sha256, change, *row))

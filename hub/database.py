@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 from ..errors import UserError
 
@@ -91,7 +92,9 @@ class Database:
             self._let_go()
             try:
                 self._create()
-            except sqlite3.OperationalError:
+            except sqlite3.OperationalError as fault:
+                if "locked" in str(fault):  # someone else is writing: that passes
+                    raise
                 self._use_temporary()
             except sqlite3.DatabaseError:
                 self._set_aside()
@@ -124,7 +127,7 @@ class Database:
         for statement in self.tables.split(";"):
             connection.execute(statement)
         connection.execute("CREATE TABLE meta (key TEXT PRIMARY KEY, value)")
-        values = [("schema", self.schema), ("id", uuid.uuid4().hex[:8]), ("revision", 0), ("hashes", 0)]
+        values = [("schema", self.schema), ("id", uuid.uuid4().hex[:8]), ("revision", 0), ("changes", 0)]
         connection.executemany("INSERT INTO meta VALUES (?, ?)", values)
 
     def _set_aside(self) -> None:
@@ -147,10 +150,12 @@ class Database:
         self._create()
 
 
-def bump(connection: sqlite3.Connection, counter: str) -> None:
-    """Count a change: ``revision`` for what people see, ``hashes`` for checksums that came later."""
-    connection.execute("UPDATE meta SET value = value + 1 WHERE key = ?", (counter,))
+def bump(connection: sqlite3.Connection, *counters: str) -> int:
+    """Count a change: ``revision`` for what people see, ``changes`` for any. The last one's new value."""
+    for counter in counters:
+        connection.execute("UPDATE meta SET value = value + 1 WHERE key = ?", (counter,))
+    return int(connection.execute("SELECT value FROM meta WHERE key = ?", counters[-1:]).fetchone()[0])
 
 
-def meta(connection: sqlite3.Connection) -> dict[str, object]:
+def meta(connection: sqlite3.Connection) -> dict[str, Any]:
     return dict(connection.execute("SELECT key, value FROM meta").fetchall())

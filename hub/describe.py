@@ -64,14 +64,14 @@ def _measured(kind: Kind, found: Found, header: Header, page: Page) -> Facts:
 def _placed(
     kind: Kind, seen: Recognition, prediction: Prediction | None, clues: Clues
 ) -> tuple[str | None, str | None, float, tuple[str, ...]]:
-    """Architecture, family, confidence and extra tags. A model that wants an input picture keeps its
-    architecture but gets no family, so that nothing chooses it for a prompt alone."""
+    """Architecture, family, confidence and extra tags. A model that wants an input picture gets neither
+    architecture nor family, so that nothing chooses it for a prompt alone."""
     architecture = refine(seen.architecture, clues, "refine_vae" if kind is Kind.VAE else "refine")
     if kind not in WITH_FAMILY:
         return architecture, None, 0.0, ()
     special = purpose(clues) if kind in MODELS else None
     if special:
-        return architecture, None, 0.0, (special,)
+        return None, None, 0.0, (special,)
     if kind in MODELS:
         return (architecture, *family_of(architecture, clues, prediction, seen.parameters), ())
     return (architecture, *family_of(architecture, clues), ())

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from ..data import table
-from ..data.families import Family, distillation_named, families, plain
+from ..data.families import Family, distillation_named, distillations, families, plain
 from ..plan import Prediction
 
 # How far each kind of clue is believed, 0–1. Our own scale: hubs are curated, names are habits.
@@ -35,10 +35,9 @@ class Clues:
 
 def refine(architecture: str | None, clues: Clues, rules: str = "refine") -> str | None:
     """The architecture, where equal shapes stand for two and words tell them apart."""
-    for other, pattern in table("architectures")[rules].get(architecture, {}).items():
-        if re.search(pattern, clues.words):
-            return str(other)
-    return architecture
+    others = table("architectures")[rules].get(architecture, {})
+    words = clues.words if others else ""
+    return next((other for other, pattern in others.items() if re.search(pattern, words)), architecture)
 
 
 def purpose(clues: Clues) -> str | None:
@@ -54,8 +53,17 @@ def prediction_said(clues: Clues) -> Prediction | None:
 
 def distillation_said(architecture: str | None, clues: Clues) -> str | None:
     """The distillation a file carries, by the words of its name, title, metadata and hub base model."""
-    found = distillation_named(architecture, (clues.words,)) if architecture else None
+    words = clues.words
+    if architecture is None or not _any_distillation(architecture).search(words):
+        return None
+    found = distillation_named(architecture, (words,))
     return found.id if found else None
+
+
+@cache
+def _any_distillation(architecture: str) -> re.Pattern[str]:
+    patterns = [pattern for row in distillations().values() if architecture in row.architectures for pattern in row.match]
+    return re.compile("|".join(f"(?:{pattern})" for pattern in patterns) or r"(?!)")
 
 
 def family_of(

@@ -16,7 +16,7 @@ from operator import gt, itemgetter
 from typing import Any
 
 MAX_HEADER_BYTES = 100_000_000  # the safetensors library refuses longer ones
-FIRST_READ_BYTES = 65_536
+FIRST_READ_BYTES = 512
 SAFE_EXTENSIONS = frozenset({".safetensors", ".sft"})
 
 _HTML = re.compile(rb"^\s*(<!doctype|<html|<head|<\?xml|<!--)", re.IGNORECASE)
@@ -61,18 +61,18 @@ def _read(handle: int, extension: str, size_bytes: int) -> Header:
         return Header(problem="file_header_invalid")
     if 8 + length > size_bytes:
         return Header(problem="file_truncated")
-    return parse_header(_rest(handle, start, 8 + length)[8 : 8 + length], size_bytes - 8 - length)
+    os.lseek(handle, 8, os.SEEK_SET)
+    return parse_header(_bytes(handle, length), size_bytes - 8 - length)
 
 
-def _rest(handle: int, start: bytes, wanted: int) -> bytes:
-    parts, have = [start], len(start)
-    while have < wanted:
-        part = os.read(handle, wanted - have)
+def _bytes(handle: int, wanted: int) -> bytes:
+    found = os.read(handle, wanted)
+    while len(found) < wanted:  # network disks may answer in parts
+        part = os.read(handle, wanted - len(found))
         if not part:
             break
-        parts.append(part)
-        have += len(part)
-    return b"".join(parts)
+        found += part
+    return found
 
 
 def _foreign(start: bytes, extension: str) -> str | None:

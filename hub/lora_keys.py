@@ -7,7 +7,7 @@ Every spelling counts: kohya (``lora_unet_…``), diffusers and PEFT (``….lora
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -27,7 +27,8 @@ _MARKS = (
     ".lora.up",
     "lora_linear_layer",
     ".oft_",
-    ".diff",
+    ".diff\n",
+    ".diff_b\n",
 )
 _DOWN = (
     ".lora_down.weight",
@@ -56,7 +57,7 @@ _MODULE = re.compile(r"(_lora\.|\.(lora[_.]|lora_linear_layer|hada_|lokr_|oft_|d
 def is_lora(tensors: Tensors) -> bool:
     """Whether these keys patch another model; the first and the last few names tell."""
     names = list(tensors)
-    text = "\n".join(names[:12] + names[-12:])
+    text = "\n".join(names[:12] + names[-12:]) + "\n"
     return any(mark in text for mark in _MARKS)
 
 
@@ -101,6 +102,11 @@ class _Keys:
             return None
         key = self.keys[self.keys.rfind("\n", 0, at) + 1 : self.keys.find("\n", at)]
         return module_width(self.tensors, _MODULE.sub("", key), out)
+
+
+def lora_modules(tensors: Iterable[str]) -> frozenset[str]:
+    """The modules of a model that a LoRA file has weights for, as the file spells them."""
+    return frozenset(_MODULE.sub("", name) for name in tensors if any(mark in name for mark in _MARKS))
 
 
 @cache

@@ -20,15 +20,15 @@ from ..data.families import families
 from ..errors import BadRequest, UserError
 from ..plan import Kind, Library, ModelFile, Prediction
 from .database import Database, bump, meta
-from .scan import ORDER, Progress, Scan, ScanReport, Stop
+from .scan import ORDER, Progress, Scan, ScanReport, Stop, folders_checksum
 
 # ComfyUI's folder_paths.supported_pt_extensions, and GGUF so that such files are listed with their reason.
 EXTENSIONS = frozenset({".ckpt", ".pt", ".pt2", ".bin", ".pth", ".safetensors", ".pkl", ".sft", ".gguf"})
-CACHE_FORMAT = "1"
+CACHE_FORMAT = "2"
 CACHE_TABLES = """CREATE TABLE files (
     kind TEXT NOT NULL, root TEXT NOT NULL, name TEXT NOT NULL,
     size INTEGER NOT NULL, mtime INTEGER NOT NULL, inode INTEGER NOT NULL, mark INTEGER NOT NULL,
-    sha256 TEXT, facts TEXT NOT NULL, PRIMARY KEY (kind, root, name))"""
+    sha256 TEXT, facts TEXT NOT NULL, changed INTEGER NOT NULL, PRIMARY KEY (kind, root, name))"""
 OVERRIDE_TABLES = "CREATE TABLE overrides (kind TEXT, name TEXT, family TEXT, PRIMARY KEY (kind, name))"
 
 T = TypeVar("T")
@@ -36,8 +36,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class _Known:
+    """The last library, what it was made from, and its files by folder before overrides."""
+
     state: tuple[object, ...]
     library: Library
+    cache_id: str
+    changes: int
+    folders: Mapping[tuple[Kind, str], Mapping[str, ModelFile]]
 
 
 class Registry:
@@ -68,11 +73,14 @@ class Registry:
         that does not exist."""
         if family is not None and family not in families():
             raise BadRequest("unknown_family", family=family, known=", ".join(families()))
+        self._mending(lambda: self._override(kind, _slashes(name), family))
+
+    def _override(self, kind: Kind, name: str, family: str | None) -> None:
         with self._overrides.writing() as connection:
             if family is None:
-                connection.execute("DELETE FROM overrides WHERE kind = ? AND name = ?", (kind.value, _slashes(name)))
+                connection.execute("DELETE FROM overrides WHERE kind = ? AND name = ?", (kind.value, name))
             else:
-                connection.execute("INSERT OR REPLACE INTO overrides VALUES (?, ?, ?)", (kind.value, _slashes(name), family))
+                connection.execute("INSERT OR REPLACE INTO overrides VALUES (?, ?, ?)", (kind.value, name, family))
             bump(connection, "revision")
 
     def hash_pending(self, stop: Stop | None = None) -> int:
@@ -95,8 +103,8 @@ class Registry:
     def _mending(self, act: Callable[[], T]) -> T:
         try:
             return act()
-        except sqlite3.OperationalError:
-            raise
+        except sqlite3.OperationalError as fault:
+            raise UserError("registry_unusable", path=str(self._cache.path), problem=str(fault)) from fault
         except sqlite3.DatabaseError:
             for database in (self._cache, self._overrides):
                 if database.damaged():
@@ -106,15 +114,31 @@ class Registry:
     def _library(self) -> Library:
         overrides, override_state = self._read_overrides()
         with self._cache.reading() as connection:
-            connection.execute("BEGIN")
+            connection.execute("BEGIN")  # one view of the cache for all queries
             about = meta(connection)
-            complete = f"scanned {self._checksum()}" in about
-            state = (about["id"], about["revision"], override_state, complete)
-            if self._known is None or self._known.state != (*state, about["hashes"]):
-                version = f"{about['id']}-{about['revision']}-{override_state}-{self._checksum()}"
-                files = tuple(self._files(connection, overrides))
-                self._known = _Known((*state, about["hashes"]), Library(files, version, complete))
+            scope = folders_checksum(self.folders)
+            complete = f"scanned {scope}" in about
+            state = (about["id"], about["revision"], about["changes"], override_state, complete)
+            if self._known is None or self._known.state != state:
+                folders = self._folder_files(connection, about["id"])
+                version = f"{about['id']}-{about['revision']}-{override_state}-{scope}"
+                library = Library(tuple(_listed(folders, overrides)), version, complete)
+                self._known = _Known(state, library, about["id"], about["changes"], folders)
         return self._known.library
+
+    def _folder_files(self, connection: sqlite3.Connection, cache_id: str) -> dict[tuple[Kind, str], dict[str, ModelFile]]:
+        """The files by folder, sorted by name; only rows that changed since the last time are made anew."""
+        last = self._known if self._known and self._known.cache_id == cache_id else None
+        folders = {}
+        for kind, root in ((kind, root) for kind, roots in self.folders.items() for root in roots):
+            here = "FROM files WHERE kind = ? AND root = ?"
+            since = (kind.value, root, last.changes if last else -1)
+            fresh = connection.execute(f"SELECT name, size, mtime, sha256, facts {here} AND changed > ?", since)
+            files = {**last.folders[kind, root]} if last else {}
+            files |= {row[0]: model_file(kind, *row) for row in fresh}
+            names = connection.execute(f"SELECT name {here} ORDER BY name", (kind.value, root))
+            folders[kind, root] = {name: files[name] for (name,) in names}
+        return folders
 
     def _read_overrides(self) -> tuple[dict[tuple[str, str], str], str]:
         with self._overrides.reading() as connection:
@@ -122,32 +146,18 @@ class Registry:
             about = meta(connection)
         return {(kind, name): family for kind, name, family in rows}, f"{about['id']}.{about['revision']}"
 
-    def _files(self, connection: sqlite3.Connection, overrides: Mapping[tuple[str, str], str]) -> Iterator[ModelFile]:
-        query = "SELECT name, size, mtime, sha256, facts FROM files WHERE kind = ? AND root = ? ORDER BY name"
-        for kind, roots in self.folders.items():
-            seen: set[str] = set()
-            for root in roots:
-                for name, size, mtime, sha256, facts in connection.execute(query, (kind.value, root)):
-                    if name not in seen:
-                        file = model_file(kind, name, size, mtime, sha256, facts)
-                        family = overrides.get((kind.value, _slashes(name))) if overrides else None
-                        yield replace(file, family=family, confidence=1.0) if family else file
-                if len(roots) > 1:
-                    seen |= {
-                        name
-                        for (name,) in connection.execute(
-                            "SELECT name FROM files WHERE kind = ? AND root = ?", (kind.value, root)
-                        )
-                    }
 
-    def _checksum(self) -> str:
-        return scope(self.folders)
-
-
-def scope(folders: Mapping[Kind, Sequence[str]]) -> str:
-    """Which folders a registry looks at, in eight characters."""
-    text = json.dumps({kind.value: list(roots) for kind, roots in folders.items()})
-    return f"{zlib.crc32(text.encode('utf-8', 'backslashreplace')):08x}"
+def _listed(
+    folders: Mapping[tuple[Kind, str], Mapping[str, ModelFile]], overrides: Mapping[tuple[str, str], str]
+) -> Iterator[ModelFile]:
+    seen: dict[Kind, set[str]] = {}
+    for (kind, _), files in folders.items():
+        taken = seen.setdefault(kind, set())
+        for name, file in files.items():
+            if name not in taken:
+                family = overrides.get((kind.value, _slashes(name))) if overrides else None
+                yield replace(file, family=family, confidence=1.0) if family else file
+        taken.update(files)
 
 
 def model_file(kind: Kind, name: str, size: int, mtime: int, sha256: str | None, facts: str) -> ModelFile:

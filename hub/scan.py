@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -32,8 +33,9 @@ ORDER = (
 BATCH_S = 0.5  # how long read files may wait before others can see them
 MAX_NOTED = 20  # broken sidecars named one by one
 
-UPSERT = """INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (kind, root, name) DO UPDATE SET
+UPSERT = """INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (kind, root, name) DO UPDATE SET
     size = excluded.size, mtime = excluded.mtime, inode = excluded.inode, mark = excluded.mark, facts = excluded.facts,
+    changed = excluded.changed,
     sha256 = CASE WHEN excluded.sha256 IS NOT NULL THEN excluded.sha256
         WHEN size = excluded.size AND mtime = excluded.mtime AND inode = excluded.inode THEN sha256 END"""
 
@@ -106,7 +108,7 @@ class Scan:
         if gone:
             with self.cache.writing() as connection:
                 connection.executemany("DELETE FROM files WHERE kind = ? AND root = ? AND name = ?", gone)
-                bump(connection, "revision")
+                bump(connection, "revision", "changes")
             self.removed += len(gone)
 
     def _read_all(self, kind: Kind, root: str, changed: Iterable[Found]) -> None:
@@ -135,8 +137,8 @@ class Scan:
     def _keep(self, rows: list[tuple[object, ...]]) -> list[tuple[object, ...]]:
         if rows:
             with self.cache.writing() as connection:
-                connection.executemany(UPSERT, rows)
-                bump(connection, "revision")
+                change = bump(connection, "revision", "changes")
+                connection.executemany(UPSERT, [(*row, change) for row in rows])
         return []
 
     def _pause(self) -> None:
@@ -146,9 +148,7 @@ class Scan:
             raise _Stopped
 
     def _finish(self) -> None:
-        from .registry import scope
-
-        key = f"scanned {scope(self.folders)}"
+        key = f"scanned {folders_checksum(self.folders)}"
         with self.cache.reading() as connection:
             if connection.execute("SELECT 1 FROM meta WHERE key = ?", (key,)).fetchone():
                 return
@@ -159,6 +159,12 @@ class Scan:
         self.notes += [UserError("sidecar_broken", path=path) for path in self.broken[:MAX_NOTED]]
         if len(self.broken) > MAX_NOTED:
             self.notes.append(UserError("sidecars_broken", count=len(self.broken) - MAX_NOTED))
+
+
+def folders_checksum(folders: Mapping[Kind, Sequence[str]]) -> str:
+    """Which folders a registry looks at, in eight characters."""
+    text = json.dumps({kind.value: list(roots) for kind, roots in folders.items()})
+    return f"{zlib.crc32(text.encode('utf-8', 'backslashreplace')):08x}"
 
 
 def _is_text(name: str) -> bool:

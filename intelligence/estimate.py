@@ -19,14 +19,6 @@ CLIP_TOKENS_AREA = 256  # pixels a transformer of the SD/Flux line turns into on
 
 
 @dataclass(frozen=True)
-class Measured:
-    """What a run really took: wall seconds, and the highest memory use in bytes where it is known."""
-
-    seconds: float
-    vram_bytes: int | None = None
-
-
-@dataclass(frozen=True)
 class Load:
     """The files a plan keeps in memory, in bytes as they lie there while in use."""
 

@@ -7,8 +7,7 @@ from typing import Any
 
 from ..data import table
 from ..errors import sentence
-from ..plan import GIB, LoraChoice, Plan, Reason, Verbosity
-from .estimate import Measured
+from ..plan import GIB, LoraChoice, Measured, Plan, Reason, Verbosity
 from .named import stem
 
 LEVELS = tuple(Verbosity)
@@ -105,10 +104,10 @@ def _performance(plan: Plan, level: int, language: str, measured: Measured | Non
     yield from _rendered((reason for reason in reasons if level >= 2 or reason.key != "vram.stages"), language)
     if measured is None:
         return
-    yield _say("measured.time", language, seconds=f"{measured.seconds:g}", expected=_expected_seconds(plan))
-    if measured.vram_bytes is not None:
+    yield _say("measured.time", language, seconds=f"{measured.seconds:.3g}", expected=_expected_seconds(plan))
+    if measured.peak_bytes is not None:
         expected = _gib(plan.estimate.vram_bytes)
-        yield _say("measured.vram", language, used=_gib(measured.vram_bytes), expected=expected)
+        yield _say("measured.vram", language, used=_gib(measured.peak_bytes), expected=expected)
 
 
 def _expected_seconds(plan: Plan) -> str:

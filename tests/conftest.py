@@ -20,3 +20,11 @@ def _load_pack() -> None:
 
 
 _load_pack()
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    skipped = [report for report in terminalreporter.stats.get("skipped", []) if "no ComfyUI host" in str(report.longrepr)]
+    if skipped:
+        terminalreporter.section("NO COMFYUI HOST", sep="!")
+        terminalreporter.line(f"{len(skipped)} tests that need a real ComfyUI were SKIPPED.")
+        terminalreporter.line("Set COMFYUI_PATH (or COMFYUI_PATHS) to ComfyUI's folder and run again.")

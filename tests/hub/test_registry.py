@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from pack.errors import BadRequest, UserError
 from pack.hub.registry import Registry
 from pack.plan import Kind
 
@@ -69,6 +70,34 @@ def test_sidecars_and_previews_that_come_change_and_go_are_noticed(registry, tre
     preview.unlink()
     assert registry.scan().read == 1
     assert registry.library().of(Kind.LORA)[0].trigger_groups == ()
+
+
+def test_a_new_file_leaves_the_others_as_they_were(registry, tree, write_model, sd15_lora):
+    write_model(tree / "loras" / "a.safetensors", sd15_lora)
+    write_model(tree / "loras" / "c.safetensors", sd15_lora)
+    registry.scan()
+    before = registry.library()
+    write_model(tree / "loras" / "b.safetensors", sd15_lora)
+    (tree / "loras" / "c.safetensors").unlink()
+    registry.scan()
+    after = registry.library()
+    assert [file.name for file in after.files] == ["a.safetensors", "b.safetensors"]
+    assert after.files[0] is before.files[0]
+
+
+def test_a_registry_that_is_held_by_another_says_so(registry, tree, tmp_path, monkeypatch):
+    registry.scan()
+    monkeypatch.setattr("pack.hub.database.BUSY_TIMEOUT_S", 0.05)
+    with sqlite3.connect(tmp_path / "user" / "registry-overrides.sqlite3", isolation_level=None) as holder:
+        holder.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(UserError, match="cannot be used"):
+            registry.override(Kind.LORA, "a", "sd15")
+    holder.close()
+
+
+def test_an_unknown_family_is_refused(registry):
+    with pytest.raises(BadRequest, match="no model family"):
+        registry.override(Kind.LORA, "a", "nonsense")
 
 
 def test_removed_files_go(registry, tree, write_model, sd15_lora):

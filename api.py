@@ -1,0 +1,241 @@
+"""The Python API over a ComfyUI server::
+
+    pipeline = IntelligentGenerationPipeline(PipelineConfig(base_model="sdxl", constraints=GenerationConstraints(priority=Priority.QUALITY)))
+    result = pipeline.generate("anime girl, magical powers, Victorian mansion, detailed, masterpiece")
+    print(result.explanation.get_full_explanation())
+    result.save("character.png", save_metadata=True, save_explanation=True)
+
+``recommend`` returns a plan to read and edit (``dataclasses.replace``); ``generate(plan=…)`` runs it as it is.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import requests
+
+from .client import Client, Follow
+from .errors import LANGUAGES, BadRequest, Unreachable, UserError
+from .intelligence.explain import explain
+from .local import SAVE_NODE, workflow
+from .plan import GIB, Constraints, Fixed, Generation, LoraUse, Measured, Mode, Plan, Priority, Request, Verbosity
+from .routes import GUARD_HEADER, PLAN_PATH
+from .values import from_json, refuse, to_json
+
+OperationMode = Mode
+DEFAULT_SERVER = "http://127.0.0.1:8188"
+
+
+@dataclass(frozen=True)
+class GenerationConstraints:
+    """What the plan must keep to; ``None`` means no limit. ``max_vram_gb`` in GiB, ``max_seconds`` per picture."""
+
+    priority: Priority = Priority.BALANCED
+    max_vram_gb: float | None = None
+    max_seconds: float | None = None
+    max_loras: int = 4
+    max_steps: int | None = None
+    max_megapixels: float | None = None
+    width: int | None = None
+    height: int | None = None
+    blocked_tags: tuple[str, ...] = ()
+    blocked_ids: tuple[str, ...] = ()
+    allow_nsfw: bool = False
+
+    def limits(self) -> Constraints:
+        """The planner's own value. Raises ``BadRequest`` with what is out of range."""
+        return Constraints(
+            max_vram_bytes=None if self.max_vram_gb is None else int(self.max_vram_gb * GIB),
+            max_seconds=self.max_seconds,
+            max_loras=self.max_loras,
+            max_pixels=None if self.max_megapixels is None else int(self.max_megapixels * 1e6),
+            max_steps=self.max_steps,
+            blocked_tags=self.blocked_tags,
+            blocked_ids=self.blocked_ids,
+            allow_nsfw=self.allow_nsfw,
+        )
+
+
+@dataclass(frozen=True)
+class PipelineConfig:
+    """How a pipeline works. ``base_model`` is a model file's name or part of it; ``None`` lets the planner
+    choose. Raises ``BadRequest`` naming every fault at once."""
+
+    base_model: str | None = None
+    mode: Mode = Mode.AUTO
+    constraints: GenerationConstraints = field(default_factory=GenerationConstraints)
+    enable_learning: bool = True
+    server: str = DEFAULT_SERVER
+    language: str = "en"
+
+    def __post_init__(self) -> None:
+        refuse(self._faults())
+
+    def _faults(self) -> Iterator[str]:
+        if not isinstance(self.mode, Mode):
+            yield f"mode {self.mode!r} (a Mode)"
+        if not isinstance(self.constraints.priority, Priority):
+            yield f"priority {self.constraints.priority!r} (a Priority)"
+        if self.language not in LANGUAGES:
+            yield f"language {self.language!r} ({', '.join(LANGUAGES)})"
+        if not self.server.startswith(("http://", "https://")):
+            yield f"server {self.server!r} (http://… or https://…)"
+        yield from _faults_of(self.constraints.limits)
+        yield from _faults_of(self.size)
+
+    def size(self) -> Fixed:
+        """The fixed size, where one is asked for."""
+        return Fixed(width=self.constraints.width, height=self.constraints.height)
+
+
+def _faults_of(make: Callable[[], object]) -> Iterator[str]:
+    try:
+        make()
+    except BadRequest as refused:
+        yield str(refused.values["faults"])
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why a plan is what it is, in the language and detail asked for."""
+
+    plan: Plan
+    language: str = "en"
+    measured: Measured | None = None
+
+    def get_full_explanation(self, verbosity: Verbosity = Verbosity.STANDARD) -> str:
+        return explain(self.plan, verbosity, self.language, self.measured)
+
+    @property
+    def summary(self) -> str:
+        """The first line: what was chosen."""
+        return self.get_full_explanation().splitlines()[0]
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished generation. ``pictures`` are whole PNG files as bytes, plan and settings inside."""
+
+    generation: Generation
+    pictures: tuple[bytes, ...]
+    language: str = "en"
+    measured: Measured | None = None
+
+    @property
+    def id(self) -> str:
+        return self.generation.id
+
+    @property
+    def plan(self) -> Plan:
+        return self.generation.plan
+
+    @property
+    def explanation(self) -> Explanation:
+        return Explanation(self.plan, self.language, self.measured)
+
+    @cached_property
+    def images(self) -> list[object]:
+        """The pictures as ``PIL.Image.Image``."""
+        from PIL import Image
+
+        return [Image.open(io.BytesIO(raw)) for raw in self.pictures]
+
+    def save(self, path: str | Path, save_metadata: bool = True, save_explanation: bool = False) -> list[Path]:
+        """Write the pictures; several get numbers. Never overwrites. Without ``save_metadata`` the PNG holds
+        pixels only; ``save_explanation`` adds a Markdown file beside the first. Raises ``UserError`` when a
+        file is there already."""
+        target = Path(path).with_suffix(".png")
+        names = [target, *(target.with_stem(f"{target.stem}_{number}") for number in range(2, len(self.pictures) + 1))]
+        for name, raw in zip(names, self.pictures, strict=True):
+            _write(name, raw if save_metadata else _without_metadata(raw))
+        if save_explanation:
+            _write(target.with_suffix(".md"), self.explanation.get_full_explanation().encode())
+        return names
+
+
+class IntelligentGenerationPipeline:
+    """Plans and makes pictures on a running ComfyUI that has this pack."""
+
+    def __init__(self, config: PipelineConfig | None = None) -> None:
+        self.config = config or PipelineConfig()
+
+    def request(self, prompt: str, negative: str | None = None, loras: tuple[LoraUse, ...] | None = None) -> Request:
+        """The request that this pipeline's configuration makes of a prompt."""
+        config = self.config
+        return Request(
+            prompt=prompt,
+            negative=negative,
+            mode=config.mode,
+            priority=config.constraints.priority,
+            constraints=config.constraints.limits(),
+            fixed=config.size(),
+            checkpoint=config.base_model,
+            loras=loras if loras is not None or config.mode is not Mode.MANUAL else (),
+            language=config.language,
+        )
+
+    def recommend(self, prompt: str, negative: str | None = None) -> Plan:
+        """The plan for a prompt, nothing run: read it, edit it, give it to ``generate``."""
+        return recommend(self.config.server, self.request(prompt, negative))
+
+    def generate(
+        self,
+        prompt: str | None = None,
+        *,
+        plan: Plan | None = None,
+        negative: str | None = None,
+        seed: int = 0,
+        follow: Follow | None = None,
+    ) -> Result:
+        """Make a picture from a prompt, or from a plan as it is. Raises ``BadRequest`` with ComfyUI's words
+        when it fails, ``Unreachable`` when it does not answer."""
+        plan = plan or self.recommend(prompt or "", negative)
+        return generate(self.config.server, plan, seed, follow)
+
+
+def recommend(server: str, request: Request) -> Plan:
+    """Ask the server for the plan of a request."""
+    address = server.rstrip("/") + PLAN_PATH
+    headers = {"Content-Type": "application/json", GUARD_HEADER: "1"}
+    try:
+        answer = requests.post(address, data=to_json(request).encode(), headers=headers, timeout=300)
+    except requests.RequestException as fault:
+        raise Unreachable("comfyui_unreachable", url=server) from fault
+    if answer.status_code in (404, 405):
+        raise Unreachable("pack_missing", url=server)
+    if not answer.ok:
+        raise UserError("comfyui_refused", problem=answer.json().get("message", answer.text[:200]))
+    return from_json(Plan, answer.content)
+
+
+def generate(server: str, plan: Plan, seed: int, follow: Follow | None = None) -> Result:
+    """Run a plan on the server and fetch its pictures."""
+    client = Client(server)
+    run = client.run(workflow(plan.request, seed=seed, accepted=plan), follow)
+    output = run.outputs[SAVE_NODE]
+    made = from_json(Generation, output["generation"][0])
+    measured = from_json(Measured, output["measured"][0]) if output.get("measured") else None
+    return Result(made, tuple(client.image(image) for image in output["images"]), plan.request.language, measured)
+
+
+def _write(path: Path, raw: bytes) -> None:
+    if path.exists():
+        raise UserError("file_exists", path=str(path))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".part")
+    partial.write_bytes(raw)
+    os.replace(partial, path)
+
+
+def _without_metadata(raw: bytes) -> bytes:
+    from PIL import Image
+
+    bare = io.BytesIO()
+    with Image.open(io.BytesIO(raw)) as picture:
+        picture.convert("RGB").save(bare, format="PNG")
+    return bare.getvalue()

@@ -1,0 +1,167 @@
+"""The command line: make a picture, make a plan, look at the disk, explain a picture."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from .errors import LANGUAGES, UserError
+from .plan import Fixed, Generation, Kind, Mode, Plan, Priority, Request, Verbosity
+from .values import from_json, to_json
+
+EXTRA_PNGINFO_KEY = "intelligent_generation"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; 0 when it did what was asked, 1 with a sentence on stderr otherwise."""
+    options = parser().parse_args(arguments)
+    try:
+        return int(options.command(options))
+    except UserError as error:
+        print(error.in_language(options.language), file=sys.stderr)
+        return 1
+
+
+def parser() -> argparse.ArgumentParser:
+    """The commands and their options."""
+    top = argparse.ArgumentParser(prog="intelligent-generation", description=__doc__)
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+    _command(commands, "run", _run, "start ComfyUI headless, make a picture, say why", _asks, _places)
+    _command(commands, "plan", _plan, "print the plan for a prompt; nothing is run", _asks, _places)
+    generate = _command(commands, "generate", _generate, "make a picture on a running ComfyUI", _asks)
+    generate.add_argument("--server", default="http://127.0.0.1:8188", help="ComfyUI's address (default: %(default)s)")
+    generate.add_argument("--seed", type=int, default=0)
+    generate.add_argument("--output", type=Path, default=Path("output"), help="where pictures go (default: %(default)s)")
+    _command(commands, "scan", _scan, "list the models on the disk and what they are", _places)
+    explain = _command(commands, "explain", _explain, "why a picture is what it is: reads the plan in its PNG")
+    explain.add_argument("picture", type=Path)
+    explain.add_argument("--verbosity", choices=[level.value for level in Verbosity], default="standard")
+    return top
+
+
+def _command(commands: Any, name: str, act: Any, about: str, *options: Any) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = commands.add_parser(name, help=about, description=about)
+    command.set_defaults(command=act)
+    command.add_argument("--language", choices=LANGUAGES, default=_language())
+    command.add_argument("--json", action="store_true", help="print JSON for scripts")
+    for add in options:
+        add(command)
+    return command
+
+
+def _asks(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--prompt", required=True, help="what you want to see")
+    command.add_argument("--negative", help="what you do not want to see")
+    command.add_argument("--priority", choices=[member.value for member in Priority], default="balanced")
+    command.add_argument("--mode", choices=["auto", "manual"], default="auto")
+    command.add_argument("--checkpoint", help="model to use; part of its name is enough")
+    command.add_argument("--width", type=int)
+    command.add_argument("--height", type=int)
+    command.add_argument("--steps", type=int)
+    command.add_argument("--cfg", type=float)
+    command.add_argument("--verbosity", choices=[level.value for level in Verbosity], default="standard")
+
+
+def _places(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--comfyui", type=Path, default=os.environ.get("COMFYUI_PATH"), help="ComfyUI's folder")
+    command.add_argument("--models", type=Path, help="a models folder to use instead of ComfyUI's")
+    command.add_argument("--output", type=Path, default=Path("output"), help="where pictures go (default: %(default)s)")
+
+
+def request_of(options: argparse.Namespace) -> Request:
+    """The request that the options make."""
+    fixed = Fixed(width=options.width, height=options.height, steps=options.steps, cfg=options.cfg)
+    return Request(
+        prompt=options.prompt,
+        negative=options.negative,
+        mode=Mode(options.mode),
+        priority=Priority(options.priority),
+        fixed=fixed,
+        checkpoint=options.checkpoint,
+        loras=() if options.mode == "manual" else None,
+        language=options.language,
+    )
+
+
+def _run(options: argparse.Namespace) -> int:
+    from .local import run_locally
+
+    return run_locally(request_of(options), options)
+
+
+def _plan(options: argparse.Namespace) -> int:
+    from .local import plan_locally
+
+    plan = plan_locally(request_of(options), options)
+    _print_plan(plan, options)
+    return 0
+
+
+def _generate(options: argparse.Namespace) -> int:
+    from .api import generate, recommend
+
+    result = generate(options.server, recommend(options.server, request_of(options)), options.seed)
+    pictures = [str(path) for path in result.save(options.output / f"{result.id}.png")]
+    if options.json:
+        print(json.dumps({"id": result.id, "images": pictures, "plan": json.loads(to_json(result.plan))}))
+    else:
+        print("\n".join([result.explanation.get_full_explanation(Verbosity(options.verbosity)), *pictures]))
+    return 0
+
+
+def _scan(options: argparse.Namespace) -> int:
+    from .local import local_library
+
+    files = local_library(options).files
+    if options.json:
+        print(json.dumps([json.loads(to_json(file)) for file in files]))
+        return 0
+    for kind in Kind:
+        for file in (file for file in files if file.kind is kind):
+            print(f"{kind.value:17} {file.family or '?':14} {file.name}  {_state(file, options.language)}".rstrip())
+    return 0
+
+
+def _explain(options: argparse.Namespace) -> int:
+    from .intelligence.explain import explain
+
+    generation = generation_in(options.picture)
+    if options.json:
+        print(to_json(generation))
+    else:
+        print(explain(generation.plan, Verbosity(options.verbosity), options.language))
+    return 0
+
+
+def generation_in(picture: Path) -> Generation:
+    """The generation a PNG of ours carries. Raises ``UserError`` when it is no such picture."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(picture) as image:
+            text = getattr(image, "text", {}).get(EXTRA_PNGINFO_KEY)
+    except (OSError, UnidentifiedImageError) as fault:
+        raise UserError("no_picture", path=str(picture)) from fault
+    if text is None:
+        raise UserError("no_plan_in_picture", path=str(picture))
+    return from_json(Generation, text)
+
+
+def _print_plan(plan: Plan, options: argparse.Namespace) -> None:
+    from .intelligence.explain import explain
+
+    print(to_json(plan) if options.json else explain(plan, Verbosity(options.verbosity), options.language))
+
+
+def _state(file: Any, language: str) -> str:
+    return "" if file.usable else str(UserError(file.problem, language, name=file.name))
+
+
+def _language() -> str:
+    spoken = os.environ.get("LC_ALL") or os.environ.get("LANG") or "en"
+    return spoken[:2] if spoken[:2] in LANGUAGES else "en"

@@ -1,0 +1,135 @@
+"""A ComfyUI server as seen from outside: queue a graph, follow its progress, fetch its pictures."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import requests
+
+from .errors import BadRequest, Unreachable
+
+TIMEOUT_S = 30
+SILENCE_S = 600  # longest pause between two messages of a running prompt: a big model loading from a slow disk
+
+Graph = dict[str, dict[str, Any]]
+Follow = Callable[[str, dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What became of a queued prompt. ``outputs`` maps node ids to what they showed; ``executed`` lists the
+    nodes that really ran, in order, children of expanded nodes included."""
+
+    prompt_id: str
+    outputs: dict[str, dict[str, Any]]
+    executed: tuple[str, ...] = ()
+    messages: tuple[tuple[str, dict[str, Any]], ...] = field(default=(), repr=False)
+
+    def images(self) -> list[dict[str, str]]:
+        """Every saved or previewed picture, as ComfyUI names it."""
+        return [image for output in self.outputs.values() for image in output.get("images", [])]
+
+
+class Client:
+    """One ComfyUI server by its URL. Raises ``Unreachable`` when it does not answer and ``BadRequest`` with
+    its own words when it refuses or fails a graph."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+        self.client_id = uuid.uuid4().hex
+
+    def get(self, path: str, **parameters: object) -> Any:
+        return self._answer("GET", path, params=parameters).json()
+
+    def post(self, path: str, body: object) -> Any:
+        answer = self._answer("POST", path, json=body)
+        return answer.json() if answer.content else None
+
+    def image(self, picture: dict[str, str]) -> bytes:
+        """The bytes of one entry of ``Run.images()``."""
+        keys = ("filename", "subfolder", "type")
+        return self._answer("GET", "/view", params={key: picture[key] for key in keys if key in picture}).content
+
+    def run(self, graph: Graph, follow: Follow | None = None, extra_data: dict[str, Any] | None = None) -> Run:
+        """Queue ``graph`` (API format) and wait until it is done; ``follow`` hears every message."""
+        import websocket
+
+        address = self.url.replace("http", "ws", 1) + f"/ws?clientId={self.client_id}"
+        try:
+            socket = websocket.create_connection(address, timeout=SILENCE_S)
+        except (OSError, websocket.WebSocketException) as fault:
+            raise Unreachable("comfyui_unreachable", url=self.url) from fault
+        with_socket = _Listener(socket, follow)
+        try:
+            prompt_id = self.queue(graph, extra_data)
+            with_socket.until_done(prompt_id)
+        except websocket.WebSocketException as fault:
+            raise Unreachable("comfyui_silent", url=self.url) from fault
+        finally:
+            socket.close()
+        outputs = self.get(f"/history/{prompt_id}").get(prompt_id, {}).get("outputs", {})
+        return Run(prompt_id, outputs, tuple(with_socket.executed), tuple(with_socket.messages))
+
+    def queue(self, graph: Graph, extra_data: dict[str, Any] | None = None) -> str:
+        """Put ``graph`` in the queue; its prompt id."""
+        prompt_id = str(uuid.uuid4())
+        body = {"prompt": graph, "client_id": self.client_id, "prompt_id": prompt_id, "extra_data": extra_data or {}}
+        answer = self.post("/prompt", body)
+        return str(answer["prompt_id"])
+
+    def _answer(self, method: str, path: str, **call: Any) -> requests.Response:
+        try:
+            answer = requests.request(method, self.url + path, timeout=TIMEOUT_S, **call)
+        except requests.RequestException as fault:
+            raise Unreachable("comfyui_unreachable", url=self.url) from fault
+        if not answer.ok:
+            raise BadRequest("comfyui_refused", problem=_refusal(answer))
+        return answer
+
+
+class _Listener:
+    """Collects a prompt's messages until ComfyUI says that nothing of it runs any more."""
+
+    def __init__(self, socket: Any, follow: Follow | None) -> None:
+        self.socket, self.follow = socket, follow
+        self.executed: list[str] = []
+        self.messages: list[tuple[str, dict[str, Any]]] = []
+
+    def until_done(self, prompt_id: str) -> None:
+        while True:
+            raw = self.socket.recv()
+            if not isinstance(raw, str) or not raw:
+                continue  # binary frames are preview pictures
+            message = json.loads(raw)
+            kind, data = message["type"], message.get("data", {})
+            if data.get("prompt_id", prompt_id) != prompt_id:
+                continue
+            self.messages.append((kind, data))
+            if self.follow:
+                self.follow(kind, data)
+            if kind == "execution_error":
+                raise BadRequest("comfyui_failed", problem=data["exception_message"].strip())
+            if kind == "execution_interrupted":
+                raise BadRequest("comfyui_interrupted")
+            if kind == "executing" and data.get("prompt_id") == prompt_id:
+                if data.get("node") is None:
+                    return
+                self.executed.append(data["node"])
+
+
+def _refusal(answer: requests.Response) -> str:
+    try:
+        body = answer.json()
+    except ValueError:
+        return f"HTTP {answer.status_code} {answer.text[:200]}"
+    if not isinstance(body, dict):
+        return f"HTTP {answer.status_code}"
+    error = body.get("error") or {}
+    said = [error.get("message", "") if isinstance(error, dict) else str(error)]
+    for node in (body.get("node_errors") or {}).values():
+        said += [f"{fault.get('message', '')}: {fault.get('details', '')}" for fault in node.get("errors", [])]
+    return "; ".join(part for part in said if part) or f"HTTP {answer.status_code}"

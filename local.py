@@ -1,0 +1,142 @@
+"""The main job without a canvas: on this machine, with ComfyUI when there is one, with a plan and a ready
+workflow when there is none."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from .client import Client
+from .demo.write import write_demo
+from .graph import api
+from .hub.registry import Registry
+from .intelligence.analyze import analyze
+from .intelligence.explain import explain
+from .pipeline import make_plan
+from .plan import Kind, Library, Machine, Plan, Request, Taste, Verbosity
+from .serve import cpu_arguments, serving
+from .values import to_json
+
+ROOT = Path(__file__).resolve().parent
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "intelligent-generation"
+MODEL_NODE, SAVE_NODE = "1", "2"  # the two nodes of workflows/api/auto_pipeline.json
+TOY = {
+    "en": "No checkpoint found in {place}, so a TOY model draws this picture: it knows colour words only (red, sky, forest, "
+    "sunset …).\nFor real pictures put a checkpoint (SD 1.5, SDXL, Flux …) into models/checkpoints of your ComfyUI and set "
+    "COMFYUI_PATH to its folder.",
+    "es": "No hay ningún checkpoint en {place}, así que esta imagen la dibuja un modelo de JUGUETE: solo conoce palabras de "
+    "color en inglés (red, sky, forest, sunset …).\nPara imágenes de verdad, pon un checkpoint (SD 1.5, SDXL, Flux …) en "
+    "models/checkpoints de tu ComfyUI y da su carpeta en COMFYUI_PATH.",
+}
+NO_COMFYUI = {
+    "en": "There is no ComfyUI here, so no picture was made. The plan is above, the ready workflow in {path}.\nGet ComfyUI from "
+    "https://github.com/Comfy-Org/ComfyUI, set COMFYUI_PATH to its folder, and run the same command again.",
+    "es": "Aquí no hay ComfyUI, así que no se hizo ninguna imagen. El plan está arriba; el flujo listo, en {path}.\nConsigue "
+    "ComfyUI en https://github.com/Comfy-Org/ComfyUI, da su carpeta en COMFYUI_PATH y ejecuta la misma orden otra vez.",
+}
+
+
+def run_locally(request: Request, options: argparse.Namespace) -> int:
+    """``run``: a picture where there is a ComfyUI, else the plan and its workflow. 0 in both cases."""
+    if not options.comfyui:
+        return _without_comfyui(request, options)
+    comfyui, toy = Path(options.comfyui), toy_folder(options)
+    if toy:
+        print(TOY[request.language].format(place=comfyui / "models"), file=sys.stderr)
+    pictures = options.output.resolve()
+    with serving(comfyui, pack=ROOT, models=toy or options.models, output=pictures, arguments=_arguments()) as server:
+        run = Client(server.url).run(workflow(request, options.verbosity), Progress().follow)
+    print("\n".join(run.outputs[SAVE_NODE]["text"]))
+    for image in run.outputs[SAVE_NODE]["images"]:
+        print(pictures / image["subfolder"] / image["filename"])
+    return 0
+
+
+def workflow(request: Request, verbosity: str = "standard", seed: int = 0, accepted: Plan | None = None) -> dict[str, Any]:
+    """The API-format workflow that makes this request: an Auto Pipeline, with ``accepted`` where a plan is
+    there already, and a Save Image with Plan."""
+    graph: dict[str, Any] = json.loads((ROOT / "workflows" / "api" / "auto_pipeline.json").read_text(encoding="utf-8"))
+    fixed = {key: value for key, value in vars(request.fixed).items() if value is not None}
+    asked = {"prompt": request.prompt, "negative": request.negative, "checkpoint": request.checkpoint, "seed": seed, **fixed}
+    inputs = graph[MODEL_NODE]["inputs"]
+    inputs.update({key: value for key, value in asked.items() if value is not None})
+    inputs.update(mode=request.mode.value, priority=request.priority.value, language=request.language, verbosity=verbosity)
+    if accepted:
+        inputs["accepted_plan"] = to_json(accepted)
+    graph[SAVE_NODE]["inputs"].update(language=request.language, verbosity=verbosity)
+    return graph
+
+
+def toy_folder(options: argparse.Namespace) -> Path | None:
+    """The toy models, written when there is no usable model of the person's own."""
+    library = local_library(options)
+    if library.of(Kind.CHECKPOINT) or library.of(Kind.DIFFUSION_MODEL):
+        return None
+    folder = CACHE / "toy-models"
+    write_demo(folder)
+    return folder
+
+
+def local_library(options: argparse.Namespace) -> Library:
+    """What lies in ``--models``, or in the ComfyUI's own models folder."""
+    place = options.models or (Path(options.comfyui) / "models" if options.comfyui else None)
+    if place is None:
+        return Library()
+    return scanned(place)
+
+
+def scanned(place: Path) -> Library:
+    """The library below a models folder laid out as ComfyUI's."""
+    folders = {kind: [place / kind.value] for kind in Kind}
+    registry = Registry(CACHE / "command-line-library.sqlite", folders)
+    registry.scan()
+    return registry.library()
+
+
+def plan_locally(request: Request, options: argparse.Namespace) -> Plan:
+    """The plan as this machine's disk allows it, toy models where there are no others."""
+    library = local_library(options)
+    if not (library.of(Kind.CHECKPOINT) or library.of(Kind.DIFFUSION_MODEL)):
+        toy = toy_folder(options)
+        library = scanned(toy) if toy else library
+    return make_plan(request, analyze(request.prompt), library, Taste(), Machine())
+
+
+def _without_comfyui(request: Request, options: argparse.Namespace) -> int:
+    plan = plan_locally(request, options)
+    print(explain(plan, Verbosity(options.verbosity), request.language))
+    path = options.output.resolve() / "workflow_api.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(api(plan, 0, "IIG"), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    print(NO_COMFYUI[request.language].format(path=path))
+    return 0
+
+
+def _arguments() -> list[str]:
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 2) // 2)))
+    return [*cpu_arguments(), "--disable-api-nodes"]
+
+
+class Progress:
+    """One line of the terminal that follows a run."""
+
+    def __init__(self) -> None:
+        self.width = min(shutil.get_terminal_size().columns, 100)
+
+    def follow(self, kind: str, data: dict[str, Any]) -> None:
+        if kind == "progress":
+            done = 20 * data["value"] // max(data["max"], 1)
+            self._show(f"[{'#' * done}{'.' * (20 - done)}] {data['value']}/{data['max']}")
+        elif kind == "executing" and data.get("node"):
+            self._show(str(data["node"]).rsplit(".", 1)[-1])
+        elif kind == "execution_success":
+            self._show("")
+
+    def _show(self, text: str) -> None:
+        if sys.stderr.isatty():
+            print(f"\r{text[: self.width]:{self.width}}", end="\n" if not text else "", file=sys.stderr, flush=True)

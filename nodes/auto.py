@@ -1,0 +1,141 @@
+"""Auto Pipeline: from a prompt to a picture, every decision taken by the plan and run by native nodes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from comfy_api.latest import io
+
+from ..plan import Generation, Mode, Plan, Priority, Verbosity
+from ..values import from_json, to_json
+from . import asking, host, schema
+
+MAX_SEED = 0xFFFF_FFFF_FFFF_FFFF
+EXTRA_PNGINFO_KEY = "intelligent_generation"
+
+
+class AutoPipeline(io.ComfyNode):
+    """Plans, then expands into the native graph of the plan."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return schema.schema(
+            "IIG_AutoPipeline", _inputs(), _outputs(), enable_expand=True, hidden=_HIDDEN, search_aliases=_ALIASES
+        )
+
+    @classmethod
+    def fingerprint_inputs(cls, **widgets: Any) -> str:
+        from .planning import fingerprint
+
+        return fingerprint()
+
+    @classmethod
+    def execute(cls, seed: int, **widgets: Any) -> io.NodeOutput:
+        from ..intelligence.explain import explain
+        from . import planning, runs
+        from .expand import children, graph_id
+
+        request = asking.request_from(widgets)
+        with host.speaking(request.language):
+            plan = given_plan(widgets) or planning.plan_for(request, widgets["reader"])
+            graph = children(cls.hidden.unique_id, plan, seed, widgets.get("image"))
+            said = explain(plan, asking.choice(Verbosity, widgets["verbosity"]), request.language)
+        made = Generation(plan, seed, graph_id(graph))
+        runs.begin(made)
+        _announce(cls.hidden, made)
+        outputs = (graph.outputs["image"], graph.outputs["latent"], plan.prompt, plan.negative or "", made, said, made.id)
+        return io.NodeOutput(*outputs, expand=graph.nodes, ui={"text": [said]})
+
+
+def given_plan(widgets: dict[str, Any]) -> Plan | None:
+    """The plan the person brought: through the socket, or accepted on the node."""
+    if (brought := widgets.get("plan")) is not None:
+        plan: Plan = brought.plan
+        return plan
+    accepted = widgets.get("accepted_plan", "").strip()
+    return from_json(Plan, accepted) if accepted else None
+
+
+def _announce(hidden: Any, made: Generation) -> None:
+    """The plan travels in every picture's metadata and to the browser that waits."""
+    text = to_json(made)
+    if hidden.extra_pnginfo is not None:
+        hidden.extra_pnginfo[EXTRA_PNGINFO_KEY] = json.loads(text)
+    host.send("plan", {"node": hidden.unique_id, "generation": text})
+
+
+_HIDDEN = [io.Hidden.unique_id, io.Hidden.extra_pnginfo]
+_ALIASES = ["auto", "smart", "prompt to image", "text to image", "recommend", "automático", "generación inteligente"]
+
+
+def _inputs() -> list[Any]:
+    return [*_main_widgets(), *_limits(), *_fixed(), *_saying(), *_sockets()]
+
+
+def _main_widgets() -> list[Any]:
+    return [
+        io.String.Input("prompt", multiline=True, dynamic_prompts=True, default=""),
+        io.String.Input("negative", multiline=True, dynamic_prompts=True, default=""),
+        io.Combo.Input("mode", options=[Mode.AUTO.value, Mode.MANUAL.value], default=Mode.AUTO.value),
+        io.Combo.Input("priority", options=[member.value for member in Priority], default=Priority.BALANCED.value),
+        io.Int.Input("seed", default=0, min=0, max=MAX_SEED, control_after_generate=True),
+        io.Int.Input("width", default=0, min=0, max=16384, step=8),
+        io.Int.Input("height", default=0, min=0, max=16384, step=8),
+        io.String.Input("checkpoint", default=""),
+    ]
+
+
+def _limits() -> list[Any]:
+    widgets = [
+        io.Int.Input("max_loras", default=4, min=0, max=50),
+        io.Float.Input("max_vram_gb", default=0.0, min=0.0, max=1024.0, step=0.5),
+        io.Float.Input("max_seconds", default=0.0, min=0.0, max=86400.0, step=1.0),
+        io.Int.Input("max_steps", default=0, min=0, max=10000),
+        io.Float.Input("max_megapixels", default=0.0, min=0.0, max=256.0, step=0.1),
+        io.String.Input("blocked", default=""),
+        io.Boolean.Input("allow_nsfw", default=False),
+    ]
+    return [schema.advanced(widget) for widget in widgets]
+
+
+def _fixed() -> list[Any]:
+    widgets = [
+        io.Int.Input("steps", default=0, min=0, max=10000),
+        io.Float.Input("cfg", default=0.0, min=0.0, max=100.0, step=0.1),
+        io.Float.Input("guidance", default=0.0, min=0.0, max=100.0, step=0.1),
+        io.String.Input("sampler", default="auto"),
+        io.String.Input("scheduler", default="auto"),
+        io.Float.Input("shift", default=0.0, min=0.0, max=100.0, step=0.01),
+        io.Int.Input("clip_skip", default=0, min=0, max=24),
+        io.Int.Input("batch", default=0, min=0, max=4096),
+        io.Float.Input("denoise", default=0.0, min=0.0, max=1.0, step=0.01),
+    ]
+    return [schema.advanced(widget) for widget in widgets]
+
+
+def _saying() -> list[Any]:
+    reader = io.Combo.Input("reader", options=["auto", "rules"], default="auto")
+    memory = io.Combo.Input("memory", options=["auto"], default="auto")
+    accepted = io.String.Input("accepted_plan", default="", multiline=False)
+    return [schema.advanced(widget) for widget in (reader, *schema.speech(), memory, accepted)]
+
+
+def _sockets() -> list[Any]:
+    return [
+        schema.LoraStackType.Input("lora_stack", optional=True),
+        schema.PlanType.Input("plan", optional=True),
+        schema.raw_link(io.Image, "image"),
+    ]
+
+
+def _outputs() -> list[Any]:
+    return [
+        io.Image.Output("image_out"),
+        io.Latent.Output("latent_out"),
+        io.String.Output("prompt_used"),
+        io.String.Output("negative_used"),
+        schema.PlanType.Output("plan_out"),
+        io.String.Output("explanation"),
+        io.String.Output("generation_id"),
+    ]

@@ -1,0 +1,119 @@
+"""The only window on ComfyUI: its folders, devices, samplers, settings and messages."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ..errors import LANGUAGES, UserError
+from ..plan import GIB, Kind, Machine
+
+log = logging.getLogger("intelligent_generation")
+
+
+def data_folder() -> Path:
+    """Where everything the pack stores lies; ComfyUI serves no folder of that name."""
+    import folder_paths
+
+    return Path(folder_paths.get_user_directory()) / "__intelligent_generation"
+
+
+def model_folders() -> dict[Kind, list[Path]]:
+    """The folders ComfyUI looks in for each kind of model, in its order."""
+    import folder_paths
+
+    known = folder_paths.folder_names_and_paths
+    return {kind: [Path(path) for path in folder_paths.get_folder_paths(kind.value)] for kind in Kind if kind.value in known}
+
+
+def machine(seconds_per_step: dict[str, float]) -> Machine:
+    """This machine as a plan may count on it: memory in whole GiB, less what others use, our own loaded
+    models counted as free."""
+    import comfy.model_management as management
+    import comfy.samplers
+    import comfyui_version
+    import psutil
+
+    device = management.get_torch_device()
+    ours = sum(loaded.model_loaded_memory() for loaded in management.current_loaded_models if loaded.device == device)
+    total, free = management.get_total_memory(device), management.get_free_memory(device)
+    return Machine(
+        device=device.type,
+        vram_bytes=int(min(total, free + ours) // GIB * GIB),
+        ram_bytes=int(psutil.virtual_memory().available // GIB * GIB),
+        host_version=comfyui_version.__version__,
+        node_classes=node_classes(),
+        samplers=tuple(comfy.samplers.KSampler.SAMPLERS),
+        schedulers=tuple(comfy.samplers.KSampler.SCHEDULERS),
+        seconds_per_step=seconds_per_step,
+    )
+
+
+def language(chosen: str) -> str:
+    """The language to speak: the one chosen on the node, else the one ComfyUI is set to, else English."""
+    if chosen in LANGUAGES:
+        return chosen
+    import folder_paths
+
+    settings = Path(folder_paths.get_user_directory()) / "default" / "comfy.settings.json"
+    try:
+        locale = str(json.loads(settings.read_text(encoding="utf-8")).get("Comfy.Locale", "en"))
+    except (OSError, ValueError, AttributeError):
+        return "en"
+    return locale[:2] if locale[:2] in LANGUAGES else "en"
+
+
+@contextmanager
+def speaking(language: str) -> Iterator[None]:
+    """Errors raised inside speak this language: ComfyUI shows their sentence as it is."""
+    try:
+        yield
+    except UserError as error:
+        raise error.in_language(language) from error
+
+
+def send(event: str, data: dict[str, Any]) -> None:
+    """A message to the browser that queued the running prompt; lost where nobody listens."""
+    from server import PromptServer
+
+    PromptServer.instance.send_sync(f"intelligent_generation.{event}", data, PromptServer.instance.client_id)
+
+
+def stop_if_interrupted() -> None:
+    """Raise ComfyUI's own interruption when the person pressed cancel."""
+    import comfy.model_management as management
+
+    management.throw_exception_if_processing_interrupted()
+
+
+def interrupted() -> bool:
+    """Whether the person pressed cancel; leaves the flag for ComfyUI to act on."""
+    import comfy.model_management as management
+
+    return bool(management.processing_interrupted())
+
+
+def node_classes() -> frozenset[str]:
+    """Every node class this ComfyUI knows."""
+    import nodes
+
+    return frozenset(nodes.NODE_CLASS_MAPPINGS)
+
+
+def model_path(kind: Kind, name: str) -> Path | None:
+    """Where ComfyUI finds the file it lists as ``name``."""
+    import folder_paths
+
+    path = folder_paths.get_full_path(kind.value, name)
+    return Path(path) if path else None
+
+
+def metadata_is_wanted() -> bool:
+    """False when ComfyUI was started with --disable-metadata."""
+    from comfy.cli_args import args
+
+    return not args.disable_metadata

@@ -1,0 +1,94 @@
+"""Keep the children of Auto Pipeline cached on hosts whose cache forgets them.
+
+ComfyUI's RAM-pressure cache (its default since 0.4x) drops whatever the current prompt has not touched yet
+each time a node finishes. Children of an expanded node are touched only when the node expands, so a changed
+upstream node, or a run in which the node itself was cached, would load the checkpoint again. ComfyUI offers
+external cache providers for this; ours remembers what leads to the sampler for the last model sets.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Any
+
+MARK = ".iig."
+RUN_ANEW = ("Sampler", "Decode", "Noise")  # what a new seed changes; everything else is worth keeping
+MAX_MODEL_SETS = 2
+MAX_ENTRIES = 64
+SCARCE = 0.25  # share of RAM that must be free for a second set of models to stay
+
+
+class Keeper:
+    """Node outputs by cache key, bundled by the set of model files they come from, so that dropping a set
+    frees every reference to its weights."""
+
+    def __init__(self) -> None:
+        self._bundles: OrderedDict[str, OrderedDict[str, Any]] = OrderedDict()
+        self._bundle_of: dict[str, str] = {}
+
+    def expect(self, node_id: str, models: str) -> None:
+        """Children of ``node_id`` from now on belong to this set of model files."""
+        self._bundle_of[node_id] = models
+        self._bundles.setdefault(models, OrderedDict())
+        self._bundles.move_to_end(models)
+        while len(self._bundles) > (1 if _memory_is_scarce() else MAX_MODEL_SETS):
+            self._bundles.popitem(last=False)
+
+    def keeps(self, node_id: str, class_type: str) -> bool:
+        return MARK in node_id and not any(part in class_type for part in RUN_ANEW)
+
+    def look_up(self, key: str) -> Any | None:
+        return next((bundle[key] for bundle in self._bundles.values() if key in bundle), None)
+
+    def store(self, node_id: str, key: str, value: Any) -> None:
+        bundle = self._bundles.get(self._bundle_of.get(node_id.split(MARK)[0], ""))
+        if bundle is None:
+            return
+        bundle[key] = value
+        while len(bundle) > MAX_ENTRIES:
+            bundle.popitem(last=False)
+
+    def forget(self) -> None:
+        """Let go of everything, as ComfyUI's "free memory" asks."""
+        self._bundles.clear()
+
+
+KEEPER = Keeper()
+
+
+def _memory_is_scarce() -> bool:
+    import psutil
+
+    memory = psutil.virtual_memory()
+    return bool(memory.available < SCARCE * memory.total)
+
+
+async def register_provider() -> None:
+    """Hand the keeper to hosts that take cache providers; nothing on older ones, whose cache keeps children."""
+    try:
+        from comfy_api.latest import Caching, ComfyAPI
+    except ImportError:
+        return
+
+    class Provider(Caching.CacheProvider):  # type: ignore[misc]
+        def should_cache(self, context: Any, value: Any = None) -> bool:
+            return KEEPER.keeps(context.node_id, context.class_type)
+
+        async def on_lookup(self, context: Any) -> Any:
+            return KEEPER.look_up(context.cache_key_hash)
+
+        async def on_store(self, context: Any, value: Any) -> None:
+            KEEPER.store(context.node_id, context.cache_key_hash, value)
+
+    await ComfyAPI().caching.register_provider(Provider())
+
+
+def forget_with_host() -> None:
+    """Forget whenever someone asks ComfyUI to free its memory (``POST /free``)."""
+    from server import PromptServer
+
+    async def watch(request: Any, response: Any) -> None:
+        if request.method == "POST" and request.path in ("/free", "/api/free"):
+            KEEPER.forget()
+
+    PromptServer.instance.app.on_response_prepare.append(watch)

@@ -1,0 +1,29 @@
+"""Gather what a plan needs from this ComfyUI, then let the pure pipeline decide."""
+
+from __future__ import annotations
+
+from ..intelligence.analyze import analyze
+from ..pipeline import make_plan
+from ..plan import Analysis, Plan, Reader, Request, Taste
+from . import host, reading, runs
+from .shelf import shelf
+
+
+def plan_for(request: Request, reader: str = "auto", analysis: Analysis | None = None) -> Plan:
+    """The plan for ``request`` on this machine, with what its disk holds now; the prompt is read unless an
+    ``analysis`` of it is there already."""
+    analysis = analysis or read(request.prompt, reader)
+    return make_plan(request, analysis, shelf().library(), Taste(), host.machine(runs.seconds_per_step()))
+
+
+def read(prompt: str, reader: str = "auto") -> Analysis:
+    """The prompt as the rules read it, and the language model too where one answers."""
+    analysis = analyze(prompt)
+    if reader == Reader.RULES.value:
+        return analysis
+    return reading.ollama().read(analysis)
+
+
+def fingerprint() -> str:
+    """What a cached Auto Pipeline must not outlive: a changed library or taste."""
+    return f"{shelf().library().version}|{Taste().version}"

@@ -1,0 +1,97 @@
+"""What runs really took: started when a plan expands, ended when its picture arrives, remembered per family
+and size so that the next estimate is a measurement."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections import OrderedDict
+from pathlib import Path
+from statistics import median
+from threading import Lock
+from typing import Any
+
+from ..plan import Generation, Measured, Plan
+from .host import data_folder, log
+
+MAX_REMEMBERED = 256
+LAST = 5  # runs whose median is believed
+_lock = Lock()
+_started: OrderedDict[str, float] = OrderedDict()
+_ended: OrderedDict[str, Measured] = OrderedDict()
+
+
+def begin(generation: Generation) -> None:
+    """Note that a generation starts now."""
+    with _lock:
+        _ended.pop(generation.id, None)
+        _put(_started, generation.id, time.perf_counter())
+    _reset_peak()
+
+
+def end(generation: Generation) -> Measured | None:
+    """What the generation took, from plan to picture; ``None`` when it never ran in this process."""
+    with _lock:
+        started = _started.pop(generation.id, None)
+        if started is None:
+            return _ended.get(generation.id)
+        measured = Measured(time.perf_counter() - started, _peak())
+        _put(_ended, generation.id, measured)
+    _remember(generation.plan, measured.seconds)
+    return measured
+
+
+def size_key(plan: Plan) -> str:
+    """ "family@megapixels", the key of ``Machine.seconds_per_step``."""
+    megapixels = plan.settings.width * plan.settings.height * plan.settings.batch / 1e6
+    return f"{plan.family}@{megapixels:.2g}"
+
+
+def seconds_per_step() -> dict[str, float]:
+    """Measured seconds per step by ``size_key``: the median of the last runs."""
+    return {key: median(times) for key, times in _read().items() if times}
+
+
+def _put(table: OrderedDict[str, Any], key: str, value: Any) -> None:
+    table[key] = value
+    while len(table) > MAX_REMEMBERED:
+        table.popitem(last=False)
+
+
+def _remember(plan: Plan, seconds: float) -> None:
+    times = _read()
+    key = size_key(plan)
+    times[key] = [*times.get(key, []), seconds / plan.settings.steps][-LAST:]
+    partial = _file().with_suffix(f".{os.getpid()}.part")
+    try:
+        partial.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(json.dumps(times), encoding="utf-8")
+        os.replace(partial, _file())
+    except OSError as fault:
+        log.warning("run times are not remembered: %s", fault)
+
+
+def _read() -> dict[str, list[float]]:
+    try:
+        times: dict[str, list[float]] = json.loads(_file().read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return times if isinstance(times, dict) else {}
+
+
+def _file() -> Path:
+    return data_folder() / "run_times.json"
+
+
+def _reset_peak() -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+
+
+def _peak() -> int | None:
+    import torch
+
+    return int(torch.cuda.max_memory_reserved()) if torch.cuda.is_available() else None

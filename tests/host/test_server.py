@@ -1,0 +1,77 @@
+"""What a person sees of the pack on a real server, apart from pictures."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+import requests
+
+from .conftest import Host
+
+NODES = {
+    "IIG_AutoPipeline",
+    "IIG_AnalyzePrompt",
+    "IIG_ChooseModel",
+    "IIG_RecommendLoras",
+    "IIG_ApplyLoraStack",
+    "IIG_OptimizeParameters",
+    "IIG_NegativePrompt",
+    "IIG_ExplainPlan",
+    "IIG_SaveImage",
+    "IIG_CheckLora",
+}
+
+
+def test_importing_costs_nothing(host: Host) -> None:
+    log = host.server.log.read_text(encoding="utf-8", errors="replace")
+    line = re.search(r"([\d.]+) seconds: \S*intelligent-generation", log)
+    assert line, log[-2000:]
+    assert float(line.group(1)) == 0.0
+
+
+def test_every_node_is_there_with_tooltips_and_help(host: Host) -> None:
+    known = host.client.get("/object_info")
+    assert known.keys() >= NODES
+    for node in NODES:
+        about = known[node]
+        assert about["description"]
+        for group in ("required", "optional"):
+            for name, spec in about["input"].get(group, {}).items():
+                assert spec[1].get("tooltip"), f"{node}.{name}"
+        assert requests.get(f"{host.server.url}/extensions/intelligent-generation/docs/{node}/es.md", timeout=10).ok
+
+
+def test_no_node_lists_model_files(host: Host) -> None:
+    known = host.client.get("/object_info")
+    text = json.dumps({node: known[node] for node in NODES})
+    assert "toy_sd15" not in text
+    assert len(text) < 60_000
+
+
+def test_translations_are_served(host: Host) -> None:
+    texts = host.client.get("/i18n")
+    assert texts["es"]["nodeDefs"]["IIG_AutoPipeline"]["display_name"] == "Generación automática"
+
+
+def test_templates_are_listed(host: Host) -> None:
+    listed = host.client.get("/workflow_templates")
+    assert "auto_pipeline" in next(names for pack, names in listed.items() if "intelligent" in pack)
+
+
+def test_models_are_found_by_words(host: Host) -> None:
+    found = host.client.get("/intelligent_generation/models", kind="loras", search="anime style")
+    assert any("anime_style_v2" in row["name"] for row in found["models"])
+
+
+def test_the_plan_route_needs_the_guard_header(host: Host) -> None:
+    address = f"{host.server.url}/intelligent_generation/plan"
+    body = json.dumps({"prompt": "a red cat"})
+    assert requests.post(address, data=body, timeout=30).status_code == 400
+    assert requests.post(address, data=body, headers={"Content-Type": "application/json"}, timeout=30).status_code == 400
+
+
+def test_node_choices_are_checked_by_hand_on_hosts_that_do_not(host: Host) -> None:
+    with pytest.raises(Exception, match=r"(?i)quality|not in list"):
+        host.auto(prompt="a red cat", priority="nonsense")

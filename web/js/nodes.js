@@ -1,0 +1,102 @@
+// What the pack's nodes need on the canvas beyond their schema: the explanation of the last run under the
+// widgets, and limits and fixed values folded away until they are wanted.
+import { app } from "../../../scripts/app.js";
+import { api } from "../../../scripts/api.js";
+
+const EXPLAINS = new Set(["IIG_AutoPipeline", "IIG_ExplainPlan"]);
+const OURS = /^IIG_/;
+const BOX_HEIGHT = 160; // pixels: the first lines say what was chosen, the rest scrolls
+const PROMPT_HEIGHT = 90; // added to a text box's own height, for prompts of several lines
+
+const TEXT = {
+  en: { more: "Show all settings", less: "Show main settings", partly: "{lora}: applied {applied} of {total} modules." },
+  es: { more: "Mostrar todos los ajustes", less: "Mostrar los ajustes principales", partly: "{lora}: se aplicaron {applied} de {total} módulos." },
+};
+
+function say(key, values = {}) {
+  const locale = app.extensionManager?.setting?.get("Comfy.Locale") ?? "en";
+  const text = (TEXT[locale.slice(0, 2)] ?? TEXT.en)[key];
+  return text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
+}
+
+function plain(markdown) {
+  return markdown.replace(/^#+ +/gm, "").replace(/\*\*/g, "").replace(/^- /gm, "• ").replace(/\n{3,}/g, "\n\n");
+}
+
+function explanationBox() {
+  const box = document.createElement("textarea");
+  box.readOnly = true;
+  box.setAttribute("aria-label", "explanation");
+  Object.assign(box.style, {
+    width: "100%", height: "100%", minHeight: `${BOX_HEIGHT}px`, resize: "none", boxSizing: "border-box", padding: "6px",
+    font: "12px/1.4 sans-serif", color: "var(--input-text)", background: "var(--comfy-input-bg)",
+    border: "1px solid var(--border-color)", borderRadius: "6px",
+  });
+  return box;
+}
+
+function grow(node) {
+  const [width, height] = node.computeSize();
+  node.setSize([Math.max(node.size[0], width), height]);
+  app.graph.setDirtyCanvas(true, true);
+}
+
+function explain(node, markdown) {
+  if (!node.iigExplanation) {
+    const box = explanationBox();
+    // A type of our own: newer frontends replace the element of types they know. Never saved with the workflow.
+    const widget = node.addDOMWidget("explanation_text", "IIG_EXPLANATION", box, {
+      serialize: false, hideOnZoom: false, getMinHeight: () => BOX_HEIGHT, getValue: () => box.value, setValue: () => {},
+    });
+    widget.serialize = false;
+    node.iigExplanation = box;
+    grow(node);
+  }
+  node.iigExplanation.value = plain(markdown);
+}
+
+function foldAdvanced(node) {
+  const folded = (node.widgets ?? []).filter((widget) => widget.options?.advanced);
+  if (folded.length === 0) return;
+  const show = (all) => {
+    for (const widget of folded) {
+      widget.hidden = !all;
+      widget.options.hidden = !all;
+    }
+    button.label = button.name = say(all ? "less" : "more");
+    grow(node);
+  };
+  let all = false;
+  const button = node.addWidget("button", say("more"), null, () => show((all = !all)), { serialize: false });
+  button.serialize = false;
+  show(false);
+}
+
+app.registerExtension({
+  name: "IntelligentGeneration.Nodes",
+  setup() {
+    // Listened to so that the host does not warn; the plan is kept on its node for whoever asks.
+    api.addEventListener("intelligent_generation.plan", ({ detail }) => {
+      const node = app.graph.getNodeById(Number(detail.node));
+      if (node) node.iigGeneration = detail.generation;
+    });
+    api.addEventListener("intelligent_generation.lora", ({ detail }) => {
+      if (detail.applied > 0 && detail.applied < detail.total) {
+        app.extensionManager.toast.add({ severity: "warn", summary: say("partly", detail), life: 8000 });
+      }
+    });
+  },
+  nodeCreated(node) {
+    if (!OURS.test(node.comfyClass ?? "")) return;
+    foldAdvanced(node);
+    if (node.comfyClass === "IIG_AutoPipeline") node.setSize([Math.max(node.size[0], 400), node.size[1] + PROMPT_HEIGHT]);
+  },
+  beforeRegisterNodeDef(nodeType, nodeData) {
+    if (!EXPLAINS.has(nodeData.name)) return;
+    const before = nodeType.prototype.onExecuted;
+    nodeType.prototype.onExecuted = function (output) {
+      before?.apply(this, arguments);
+      if (output?.text?.length) explain(this, output.text.join(""));
+    };
+  },
+});
