@@ -14,6 +14,8 @@ from .write_prompt import says
 
 SELDOM_FITS = 0.6  # below this share of its relevance a related family's LoRA loads but seldom looks right
 
+LONG_PROMPT = 8_000  # letters; about 2,000 tokens, more than any of the text encoders was trained on
+
 
 @dataclass(frozen=True)
 class Draft:
@@ -185,6 +187,13 @@ def _quality_tags(draft: Draft) -> Iterator[Reason]:
         yield Reason("prompt", "warn.foreign_tags", {"words": ", ".join(found), "family": draft.family.label})
 
 
+def _length(draft: Draft) -> Iterator[Reason]:
+    if not draft.request.prompt.strip():
+        yield Reason("prompt", "warn.prompt_empty")
+    elif len(draft.request.prompt) > LONG_PROMPT:
+        yield Reason("prompt", "warn.prompt_long", {"letters": len(draft.request.prompt)})
+
+
 def _library(draft: Draft) -> Iterator[Reason]:
     if not draft.library.complete:
         yield Reason("library", "warn.library_incomplete", {"count": len(draft.library.files)})
@@ -205,5 +214,6 @@ _RULES: tuple[Callable[[Draft], Iterator[Reason]], ...] = (
     _distillations,
     _triggers,
     _quality_tags,
+    _length,
     _library,
 )

@@ -11,7 +11,7 @@ from typing import Any
 from ..data import table
 from ..data.families import Family, families
 from ..errors import BadRequest, MissingModel
-from ..plan import Analysis, Kind, Library, Machine, ModelFile, Models, Priority, Reason, Request, Taste
+from ..plan import Analysis, Constraints, Kind, Library, Machine, ModelFile, Models, Priority, Reason, Request, Taste
 from .estimate import budget_bytes, weights_at_rest
 from .model_parts import Parts, find_parts
 from .named import find_named, stem
@@ -63,7 +63,10 @@ def choose_model(request: Request, analysis: Analysis, library: Library, taste: 
     if request.checkpoint is not None:
         return _named(request, library, machine)
     ranked = sorted(
-        (_judge(file, request, analysis, library, taste, machine) for file in _candidates(library, machine)),
+        (
+            _judge(file, request, analysis, library, taste, machine)
+            for file in _candidates(library, machine, request.constraints)
+        ),
         key=lambda candidate: (-candidate.score, candidate.file.name),
     )
     if not ranked:
@@ -82,6 +85,8 @@ def _named(request: Request, library: Library, machine: Machine) -> ModelChoice:
         raise BadRequest("needs_host", request.language, family=family.label, host=family.min_host, here=machine.host_version)
     parts, part_reasons, warnings = find_parts(file, family, library, request, machine)
     values = {"name": stem(file.name), "family": family.label}
+    if file.family is None:
+        warnings = (Reason("model", "warn.model_special", values), *warnings)
     return ModelChoice(file, family, parts, (Reason("model", "model.named", values), *part_reasons), warnings)
 
 
@@ -93,15 +98,22 @@ def family_of(file: ModelFile) -> Family | None:
     return next((row for row in rows.values() if file.architecture and row.architecture == file.architecture), None)
 
 
-def _candidates(library: Library, machine: Machine) -> Iterator[ModelFile]:
+def _candidates(library: Library, machine: Machine, limits: Constraints) -> Iterator[ModelFile]:
     for kind in MODEL_KINDS:
         for file in library.of(kind):
-            family = family_of(file)
+            family = families().get(file.family or "")
             if family is None or family.id in _only_second() or not _runs_here(family, machine):
+                continue
+            if _blocked(file, limits):
                 continue
             holds_model = not file.parts or "unet" in file.parts
             if holds_model and family.half_of(stem(file.name)) != 1 and (kind is Kind.CHECKPOINT or family.text_encoders):
                 yield file
+
+
+def _blocked(file: ModelFile, limits: Constraints) -> bool:
+    tags = {tag.casefold() for tag in file.tags}
+    return bool(tags & {tag.casefold() for tag in limits.blocked_tags} or {file.name, file.hub_id} & set(limits.blocked_ids))
 
 
 def _runs_here(family: Family, machine: Machine) -> bool:

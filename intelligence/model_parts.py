@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from ..data import table
 from ..data.families import Family, FilePart
 from ..errors import MissingModel
 from ..plan import Kind, Library, Machine, ModelFile, Priority, Reason, Request
@@ -43,7 +44,7 @@ def find_parts(
         told.append(
             Reason("second", "parts.second", {"name": stem(second.name), "percent": round(100 * (family.second_switch or 0))})
         )
-    return Parts(encoders, vae, second), (*told, *reasons), tuple(_doubts(file, vae))
+    return Parts(encoders, vae, second), (*told, *reasons), tuple(_doubts(file, family, vae))
 
 
 def carries(file: ModelFile, part: str) -> bool:
@@ -133,11 +134,14 @@ def _half_precision_safe(family: Family, library: Library) -> ModelFile | None:
 def _best_vae(family: Family, library: Library) -> ModelFile | None:
     usable = tuple(file for file in library.of(Kind.VAE) if file.architecture != PREVIEW)
     matched = _local(family.vae, usable) if family.vae else None
-    return matched or next((file for file in usable if family.architecture in (file.architecture, file.family)), None)
+    fitting = [file for kind in table("settings")["vae"][family.architecture] for file in usable if file.architecture == kind]
+    return matched or next(iter(fitting), None)
 
 
-def _doubts(file: ModelFile, vae: ModelFile | None) -> Iterator[Reason]:
+def _doubts(file: ModelFile, family: Family, vae: ModelFile | None) -> Iterator[Reason]:
     if vae is not None and vae.architecture == PREVIEW:
         yield Reason("vae", "warn.preview_vae", {"name": stem(vae.name)})
+    elif vae is not None and vae.architecture and vae.architecture not in table("settings")["vae"][family.architecture]:
+        yield Reason("vae", "warn.vae_family", {"name": stem(vae.name), "family": family.label})
     if file.kind is Kind.CHECKPOINT and not file.parts and vae is None:
         yield Reason("vae", "warn.parts_unknown", {"name": stem(file.name)})

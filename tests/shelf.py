@@ -27,8 +27,8 @@ def gpu(gib: int = 12, **changes) -> Machine:
     return Machine("cuda", gib * GIB, **{**known, **changes})
 
 
-def checkpoint(name: str = "sd_xl_base_1.0.safetensors", family: str = "sdxl", **changes) -> ModelFile:
-    row = families()[family]
+def checkpoint(name: str = "sd_xl_base_1.0.safetensors", family: str | None = "sdxl", **changes) -> ModelFile:
+    row = families()[family or "sdxl"]
     known = {
         "size_bytes": 6_938_078_334,
         "family": family,

@@ -76,6 +76,8 @@ def test_a_sound_plan_has_no_warning():
         ("warn.no_vae", {"models": Models(diffusion_model="x.safetensors")}),
         ("warn.fixed_over_limit", {"steps": 30, "constraints": Constraints(max_steps=20)}),
         ("warn.foreign_tags", {"prompt": "score_9, score_8_up, a cat"}),
+        ("warn.prompt_empty", {"prompt": " \n"}),
+        ("warn.prompt_long", {"prompt": "a cat, " * 2000}),
         ("warn.library_incomplete", {"complete": False}),
     ],
 )

@@ -3,7 +3,7 @@ from pack.data import table
 from pack.data.families import families
 from pack.errors import BadRequest, MissingModel
 from pack.intelligence.choose_model import choose_model
-from pack.plan import Analysis, Dialect, Kind, LoraUse, ModelFile, Priority, Request, Taste
+from pack.plan import Analysis, Constraints, Dialect, Kind, LoraUse, ModelFile, Priority, Request, Taste
 from pack.tests.shelf import checkpoint, complete_set, diffusion, gpu, library, lora, parts_of
 
 REALISTIC = checkpoint("juggernautXL_v9.safetensors", tags=("photorealistic", "realism"))
@@ -123,6 +123,19 @@ def test_a_file_of_unknown_family_is_asked_about():
     assert choose(measured, checkpoint="m").family.id == "sd15"
 
 
+def test_special_models_are_used_only_by_name_and_with_a_warning():
+    inpainting = checkpoint("sdxl_inpainting.safetensors", family=None)
+    with pytest.raises(MissingModel):
+        choose(inpainting)
+    assert keys(choose(inpainting, checkpoint="sdxl_inpainting").warnings) == ["warn.model_special"]
+
+
+def test_blocked_models_are_not_chosen():
+    limits = Constraints(blocked_tags=("Anime",), blocked_ids=("dreampaint.safetensors",))
+    assert choose(REALISTIC, ANIME, PAINTED, style="anime", constraints=limits).file is REALISTIC
+    assert choose(REALISTIC, ANIME, checkpoint="animagineXL", constraints=limits).file is ANIME
+
+
 def test_families_of_newer_hosts_are_left_out_on_old_ones():
     files = complete_set("z_image_turbo")
     assert choose(*files, machine=gpu(host_version="0.33.0")).family.id == "z_image_turbo"
@@ -235,6 +248,15 @@ def test_preview_decoders_never_draw_the_final_picture_unless_named():
         choose(bare, preview)
     named = choose(bare, preview, vae="taesdxl_sdxl_vae")
     assert named.models.vae == preview.name and keys(named.warnings) == ["warn.preview_vae"]
+
+
+def test_a_named_vae_of_another_family_is_kept_with_a_warning():
+    chosen = choose(ANIME, vae("ae.safetensors", "flux"), vae="ae")
+    assert chosen.models.vae == "ae.safetensors" and keys(chosen.warnings) == ["warn.vae_family"]
+
+
+def test_every_architecture_has_its_vae():
+    assert {row.architecture for row in families().values()} == set(table("settings")["vae"])
 
 
 def test_tendencies_and_families_name_the_same_rows():
