@@ -58,7 +58,7 @@ def _topic(best: str, scores: Mapping[str, float], hits: Sequence[Hit]) -> str:
 
 def _nameless(hits: Sequence[Hit]) -> bool:
     described = any(
-        entry.category in ("clothing", "appearance", "hair", "style", "medium") for hit in hits for entry in hit.entries
+        entry.category in ("clothing", "appearance", "hair", "style", "tags", "medium") for hit in hits for entry in hit.entries
     )
     people = [entry.name for hit in hits for entry in hit.entries if entry.content == "character"]
     return not described and all(singular(fold(name)) in grammar("anonymous") for name in people)
