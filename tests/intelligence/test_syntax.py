@@ -7,7 +7,7 @@ import pytest
 from pack.intelligence.syntax import rewrite
 from pack.plan import LoraUse
 
-LONG = 40_000
+LONG = 20_000
 
 
 def keys(written):
