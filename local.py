@@ -4,10 +4,12 @@ workflow when there is none."""
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from .values import to_json
 
 ROOT = Path(__file__).resolve().parent
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "intelligent-generation"
+TOY_SIDE = 256  # pixels
 MODEL_NODE, SAVE_NODE = "1", "2"  # the two nodes of workflows/api/auto_pipeline.json
 TOY = {
     "en": "No checkpoint found in {place}, so a TOY model draws this picture: it knows colour words only (red, sky, forest, "
@@ -48,6 +51,7 @@ def run_locally(request: Request, options: argparse.Namespace) -> int:
     comfyui, toy = Path(options.comfyui), toy_folder(options)
     if toy:
         print(TOY[request.language].format(place=comfyui / "models"), file=sys.stderr)
+        request = replace(request, fixed=replace(request.fixed, **_toy_size(request)))
     pictures = options.output.resolve()
     with serving(comfyui, pack=ROOT, models=toy or options.models, output=pictures, arguments=_arguments()) as server:
         run = Client(server.url).run(workflow(request, options.verbosity), Progress().follow)
@@ -55,6 +59,12 @@ def run_locally(request: Request, options: argparse.Namespace) -> int:
     for image in run.outputs[SAVE_NODE]["images"]:
         print(pictures / image["subfolder"] / image["filename"])
     return 0
+
+
+def _toy_size(request: Request) -> dict[str, int]:
+    """A toy has nothing to show in a large picture; a CPU would draw minutes at it."""
+    fixed = request.fixed
+    return {} if fixed.width or fixed.height else {"width": TOY_SIDE, "height": TOY_SIDE}
 
 
 def workflow(request: Request, verbosity: str = "standard", seed: int = 0, accepted: Plan | None = None) -> dict[str, Any]:
@@ -93,7 +103,8 @@ def local_library(options: argparse.Namespace) -> Library:
 def scanned(place: Path) -> Library:
     """The library below a models folder laid out as ComfyUI's."""
     folders = {kind: [place / kind.value] for kind in Kind}
-    registry = Registry(CACHE / "command-line-library.sqlite", folders)
+    name = hashlib.sha256(str(place.resolve()).encode()).hexdigest()[:12]
+    registry = Registry(CACHE / "libraries" / f"{name}.sqlite", folders)
     registry.scan()
     return registry.library()
 
