@@ -59,7 +59,8 @@ class Registry:
 
     def scan(self, stop: Stop | None = None, on_progress: Progress | None = None) -> ScanReport:
         """Bring the cache up to date with the disk; read only what changed. ``stop`` is asked between files;
-        ``on_progress`` gets the number of files seen and read so far. Blocks: call it off the event loop."""
+        ``on_progress`` gets the number of files seen and read so far. Blocks: call it off the event loop.
+        Every method raises ``UserError`` where the database is held by another for long, or the disk is full."""
         with self._scanning:
             return self._mending(lambda: Scan(self._cache, self.folders, self.extensions, stop, on_progress).run())
 
