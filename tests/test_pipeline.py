@@ -193,3 +193,10 @@ def test_contradicting_constraints_are_obeyed_or_said_why_not():
 def test_an_unknown_machine_is_no_obstacle():
     made = plan(machine=Machine())
     assert made.estimate.fits is None and made.estimate.vram_bytes > 0
+
+
+def test_an_all_in_one_file_of_a_split_family_needs_nothing_beside_it():
+    whole = checkpoint("flux1-dev-fp8.safetensors", "flux_dev", dtype="fp8_e4m3fn")
+    made = plan("a quiet harbour", whole)
+    assert made.models.checkpoint == whole.name and made.models.text_encoders == () and made.models.vae is None
+    assert {node["class_type"] for node in build(made, 1).nodes.values()} >= {"CheckpointLoaderSimple"}

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 from pack.intelligence.analyze import analyze
-from pack.intelligence.estimate import Measured
 from pack.intelligence.explain import explain, render
 from pack.pipeline import make_plan
-from pack.plan import GIB, Constraints, Fixed, LoraUse, Mode, Priority, Reason, Request, Taste, Verbosity
+from pack.plan import GIB, Constraints, Fixed, LoraUse, Measured, Mode, Priority, Reason, Request, Taste, Verbosity
 from pack.tests.shelf import LORAS, WORKED_EXAMPLE, checkpoint, complete_set, gpu, library
 
 ROOT = Path(__file__).parents[2]
