@@ -104,6 +104,11 @@ def tuned(query: Row) -> bool:
     return int(hashlib.sha1(f"cv{query['id']}".encode()).hexdigest()[:8], 16) % 100 < 70
 
 
+def third_party(query: Row) -> bool:
+    """Whether someone other than the LoRA's author used it, and surely that one."""
+    return query.get("origin", "own_gallery") != "own_gallery" and query.get("gt_confidence") == "high"
+
+
 def vectors_for(library: list[Row], path: Path | None) -> tuple[Any, Any] | None:
     """Vectors of the whole library, encoded here where ``path`` does not hold them yet."""
     encoder = find_encoder() if path else None
@@ -132,8 +137,9 @@ def main() -> None:
     ask.add_argument("--vectors", type=Path, help="file for text vectors; encodes what it lacks (minutes)")
     given = ask.parse_args()
     library, rows = read_rows(given.library), read_rows(given.queries)
-    queries = [row for row in rows if row.get("core")]
-    setting = Setting(given.field, given.profile, vectors_for(library, given.vectors))
+    field = next(name for name in (given.field, "prompt", "query") if name in rows[0])
+    queries = [row for row in rows if row.get("core", "core" not in rows[0])]
+    setting = Setting(field, given.profile, vectors_for(library, given.vectors))
     report: dict[str, Any] = {"sub": {}}
     for size in given.sub:
         found = measure(list(slices(library, size)), queries, setting)
@@ -143,10 +149,8 @@ def main() -> None:
             report["tuned_on"] = {
                 part: summary([entry for entry in found if tuned(entry[0]) is (part == "yes")]) for part in ("yes", "no")
             }
-            others = [
-                row for row in rows if row["origin"] != "own_gallery" and row["lora_ids"] and row["gt_confidence"] == "high"
-            ]
-            report["third_party"] = summary(measure(list(slices(library, size)), others, setting)) if others else None
+            if others := [row for row in rows if third_party(row)]:
+                report["third_party"] = summary(measure(list(slices(library, size)), others, setting))
     report["sub"]["all"] = summary(measure([library], queries, setting))
     print(json.dumps(report))
 

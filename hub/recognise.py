@@ -74,6 +74,10 @@ def recognise(kind: Kind, header: Header) -> Recognition:
         return _measured(header, lora_architecture(tensors))
     if kind in _MODELS:
         return _model(kind, header)
+    if (
+        kind is Kind.EMBEDDING and len(tensors) == 1 and "." not in next(iter(tensors))
+    ):  # diffusers names the tensor after its word
+        tensors = {"emb_params": next(iter(tensors.values()))}
     found = _first(_TABLES.get(kind), tensors)
     if found:
         return _measured(header, found["architecture"])

@@ -10,11 +10,13 @@ from .rules_content import ContentFound, content_of
 from .rules_language import dialect_of, language_of
 from .rules_style import StyleFound, style_of
 from .syntax import rewrite
-from .vocabulary import Hit, find
+from .vocabulary import Entry, Hit, find
 from .words import words_of
 
 # More text than this says nothing new about a picture; it is kept but not read.
 MOST_WORDS = 4000
+EVIDENCE = frozenset({"tags", "hair", "theme", "layout", "writing"})
+NAMES_STYLE = 3.0
 
 
 def analyze(prompt: str, language: str | None = None) -> Analysis:
@@ -59,15 +61,21 @@ def _languages(spoken: str) -> tuple[str, ...]:
 def _concepts(hits: Sequence[Hit]) -> tuple[Concept, ...]:
     found: dict[tuple[str, str], Concept] = {}
     for hit in hits:
-        for entry in hit.entries:
-            place = (entry.category, entry.name)
-            known = found.get(place)
-            words = known.words if known else ()
-            if hit.phrase not in words:
-                words = (*words, hit.phrase)
-            weight = round(hit.weight, 3) if known is None or abs(hit.weight - 1) > abs(known.weight - 1) else known.weight
-            found[place] = Concept(entry.category, entry.name, words, weight)
+        entry = min(hit.entries, key=_is_evidence)
+        place = (entry.category, entry.name)
+        known = found.get(place)
+        words = known.words if known else ()
+        if hit.phrase not in words:
+            words = (*words, hit.phrase)
+        strongest = max((hit.weight, known.weight if known else 1.0), key=lambda weight: abs(weight - 1))
+        found[place] = Concept(entry.category, entry.name, words, round(strongest, 3))
     return tuple(found.values())
+
+
+def _is_evidence(entry: Entry) -> bool:
+    """A phrase is one concept: what it is counts before what it only speaks for ("school uniform" is clothing, though
+    it also speaks for anime)."""
+    return entry.category in EVIDENCE or (entry.category == "style" and entry.strength < NAMES_STYLE)
 
 
 def _quality(hits: Sequence[Hit]) -> str:

@@ -193,7 +193,7 @@ def semantic_scores(index: Index, vectors: Vectors | None) -> Floats:
     rows = _alignment(index, vectors.table)
     cosine = (vectors.table.matrix @ vectors.prompt)[rows]
     scaled = (cosine - knobs["floor"]) / (knobs["ceiling"] - knobs["floor"])
-    return np.where(rows >= 0, np.clip(scaled, 0, 1), 0).astype(np.float32)
+    return np.where(rows >= 0, np.clip(scaled, 0, 1) ** knobs["power"], 0).astype(np.float32)
 
 
 def history_scores(index: Index, taste: Taste) -> Floats:

@@ -41,20 +41,24 @@ def recommend(
     constraints: Constraints = UNLIMITED,
     weights: Weights | None = None,
     vectors: Vectors | None = None,
+    given: tuple[LoraUse, ...] = (),
 ) -> Recommendation:
     """The LoRAs of ``library`` that serve the prompt on ``family``: few, for different things, none when nothing
-    fits. Only compatible files are chosen; those of other families appear among the near-misses."""
+    fits. Only compatible files are chosen; those of other families appear among the near-misses. ``given`` are LoRAs
+    in use already (fixed by the person, or a distillation): they count towards the limits and are left as they are."""
     index = index_of(library)
     total, parts = score(index, analysis, taste, weights, vectors)
     loads = factors_of(index, family)
     ranked = best(index, total * loads, parts, _CANDIDATES) + _details(index, total * loads, parts)
     wishes = Wishes.of(analysis)
     compatibles = compatible(family)
-    unique = {entry.file.name: entry for entry in ranked}.values()
+    used = {use.name for use in given}
+    unique = {entry.file.name: entry for entry in ranked if entry.file.name not in used}.values()
     candidates = [candidate_of(entry, wishes, compatibles.get(entry.file.family or "", 0.0)) for entry in unique]
-    chosen, refused = select(candidates, analysis, constraints)
+    room = replace(constraints, max_loras=max(0, constraints.max_loras - len(given)))
+    chosen, refused = select(candidates, analysis, room)
     foreign = _foreign(best(index, total * (loads == 0), parts, _FOREIGN), wishes)
-    choices, prompt = _applied(chosen, analysis, wishes)
+    choices, prompt = _applied(chosen, analysis, wishes, given)
     reasons = _overall(choices, int((loads > 0).sum()), family, vectors)
     return Recommendation(choices, _missed([*refused, *foreign], wishes), reasons, prompt)
 
@@ -75,11 +79,15 @@ def _foreign(ranked: Sequence[Ranked], wishes: Wishes) -> list[Refusal]:
     ]
 
 
-def _applied(chosen: Sequence[Candidate], analysis: Analysis, wishes: Wishes) -> tuple[tuple[LoraChoice, ...], str]:
+def _applied(
+    chosen: Sequence[Candidate], analysis: Analysis, wishes: Wishes, given: tuple[LoraUse, ...]
+) -> tuple[tuple[LoraChoice, ...], str]:
     text = analysis.text or analysis.prompt
-    planned = [LoraUse(each.file.name, strength, strength) for each in chosen for strength in [_strength(each, len(chosen))]]
+    size = len(chosen) + len(given)
+    planned = [LoraUse(each.file.name, strength, strength) for each in chosen for strength in [_strength(each, size)]]
+    balanced = rebalance([*given, *planned], frozenset(use.name for use in given))[len(given) :]
     choices = []
-    for each, before, use in zip(chosen, planned, rebalance(planned), strict=True):
+    for each, before, use in zip(chosen, planned, balanced, strict=True):
         triggers = triggers_for(each.file, text)
         text = insert(text, triggers, analysis.dialect)
         choice = _choice(each, wishes, use, triggers)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .vocabulary import Entry, Hit
-from .words import Word, grammar
+from .words import Word, fold, grammar, singular
 
 QUOTES = frozenset('"“”«»')
 # Nouns after a preposition set the scene or dress the subject.
@@ -23,6 +23,8 @@ MOST_WRITTEN = 4
 # Paintings of an art movement or a named painter are works of art whatever they show.
 ART = 1.2
 SHORT_WORDS = 3
+ABOUT = ("food", "plant", "interior")
+ABOUT_SHARE = 0.3
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,23 @@ def content_of(words: Sequence[Word], hits: Sequence[Hit]) -> ContentFound:
         phrases.setdefault(content, []).append(phrase)
     if not scores:
         return ContentFound(_unknown(words))
-    best = max(scores, key=lambda content: scores[content])
+    best = _topic(max(scores, key=lambda content: scores[content]), scores, hits)
     return ContentFound(best, scores[best], tuple(phrase for phrase in phrases[best][:5] if phrase))
+
+
+def _topic(best: str, scores: Mapping[str, float], hits: Sequence[Hit]) -> str:
+    """Of somebody nameless who eats, plants or is at home, the picture is about the food, the plant or the home."""
+    rival = max(ABOUT, key=lambda content: scores.get(content, 0.0))
+    close = scores.get(rival, 0.0) >= ABOUT_SHARE * scores[best]
+    return rival if best == "character" and close and _nameless(hits) else best
+
+
+def _nameless(hits: Sequence[Hit]) -> bool:
+    described = any(
+        entry.category in ("clothing", "appearance", "hair", "style", "tags", "medium") for hit in hits for entry in hit.entries
+    )
+    people = [entry.name for hit in hits for entry in hit.entries if entry.content == "character"]
+    return not described and all(singular(fold(name)) in grammar("anonymous") for name in people)
 
 
 def _votes(words: Sequence[Word], hits: Sequence[Hit]) -> list[tuple[str, float, str]]:
@@ -106,7 +123,7 @@ def _factor(words: Sequence[Word], hits: Sequence[Hit], number: int) -> float:
         return MODIFIER_FACTOR
     if number + 1 < len(hits) and hits[number + 1].start == hit.end and _has_content(hits[number + 1]):
         return MODIFIER_FACTOR
-    if following in ("of", "de") and words[hit.end - 1].plain in grammar("transparent"):
+    if following in ("of", "de") and words[hit.end - 1].key in grammar("transparent"):
         return MODIFIER_FACTOR
     return PLACE_FACTOR if _after_preposition(words, hit.start) else 1.0
 
@@ -121,7 +138,7 @@ def _after_preposition(words: Sequence[Word], start: int) -> bool:
         if word.is_mark or word.plain in ("and", "y", "is", "are"):
             return False
         if word.plain in ("of", "de"):
-            return place == 0 or words[place - 1].plain not in grammar("transparent")
+            return place == 0 or words[place - 1].key not in grammar("transparent")
         if word.plain in grammar("prepositions"):
             return True
     return False

@@ -143,6 +143,7 @@ def test_text_encoders(name):
     [
         (Kind.EMBEDDING, {"emb_params": (8, 768)}, "sd15"),
         (Kind.EMBEDDING, {"emb_params": (8, 1024)}, "sd20"),
+        (Kind.EMBEDDING, {"<my-word>": (8, 768)}, "sd15"),
         (Kind.EMBEDDING, {"clip_l": (8, 768), "clip_g": (8, 1280)}, "sdxl"),
         (Kind.CONTROLNET, {**unet(768), "input_hint_block.0.weight": (16, 3, 3, 3)}, "sd15"),
         (Kind.CONTROLNET, {**unet(2048, 2816), "input_hint_block.0.weight": (16, 3, 3, 3)}, "sdxl"),

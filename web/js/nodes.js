@@ -6,7 +6,9 @@ import { api } from "../../../scripts/api.js";
 const EXPLAINS = new Set(["IIG_AutoPipeline", "IIG_ExplainPlan"]);
 const OURS = /^IIG_/;
 const BOX_HEIGHT = 160; // pixels: the first lines say what was chosen, the rest scrolls
-const PROMPT_HEIGHT = 90; // added to a text box's own height, for prompts of several lines
+const FEW = 3; // fewer advanced widgets than this are not worth a button
+const WIDTH = 400;
+const TEXT_HEIGHT = 120; // added to what the prompt boxes need at least, for prompts of several lines
 
 const TEXT = {
   en: { more: "Show all settings", less: "Show main settings", partly: "{lora}: applied {applied} of {total} modules." },
@@ -35,9 +37,9 @@ function explanationBox() {
   return box;
 }
 
-function grow(node) {
-  const [width, height] = node.computeSize();
-  node.setSize([Math.max(node.size[0], width), height]);
+function resize(node, height) {
+  const [width, least] = node.computeSize();
+  node.setSize([Math.max(node.size[0], width), Math.max(height, least)]);
   app.graph.setDirtyCanvas(true, true);
 }
 
@@ -50,25 +52,26 @@ function explain(node, markdown) {
     });
     widget.serialize = false;
     node.iigExplanation = box;
-    grow(node);
+    resize(node, node.size[1] + BOX_HEIGHT);
   }
   node.iigExplanation.value = plain(markdown);
 }
 
 function foldAdvanced(node) {
   const folded = (node.widgets ?? []).filter((widget) => widget.options?.advanced);
-  if (folded.length === 0) return;
+  if (folded.length < FEW) return;
   const show = (all) => {
     for (const widget of folded) {
       widget.hidden = !all;
       widget.options.hidden = !all;
     }
     button.label = button.name = say(all ? "less" : "more");
-    grow(node);
+    resize(node, node.computeSize()[1] + TEXT_HEIGHT);
   };
   let all = false;
   const button = node.addWidget("button", say("more"), null, () => show((all = !all)), { serialize: false });
   button.serialize = false;
+  if (node.size[0] < WIDTH) node.size[0] = WIDTH;
   show(false);
 }
 
@@ -89,7 +92,6 @@ app.registerExtension({
   nodeCreated(node) {
     if (!OURS.test(node.comfyClass ?? "")) return;
     foldAdvanced(node);
-    if (node.comfyClass === "IIG_AutoPipeline") node.setSize([Math.max(node.size[0], 400), node.size[1] + PROMPT_HEIGHT]);
   },
   beforeRegisterNodeDef(nodeType, nodeData) {
     if (!EXPLAINS.has(nodeData.name)) return;
