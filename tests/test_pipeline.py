@@ -107,6 +107,13 @@ def test_loras_written_in_the_prompt_are_used_and_absent_ones_reported():
     assert "<lora" not in made.prompt
 
 
+def test_loras_written_in_the_prompt_count_towards_the_limit():
+    made = plan(WORKED_EXAMPLE + " <lora:steam_locomotive:0.6>", constraints=Constraints(max_loras=2))
+    assert [choice.use.name for choice in made.loras] == ["steam_locomotive.safetensors", "anime_style_v2.safetensors"]
+    again = plan(WORKED_EXAMPLE + " <lora:anime_style_v2:0.6>")
+    assert [choice.use.name for choice in again.loras].count("anime_style_v2.safetensors") == 1
+
+
 def test_distilled_checkpoint_changes_steps_cfg_and_sampler_together():
     made = plan(
         WORKED_EXAMPLE, checkpoint("dreamLightning_8step.safetensors", distillation="lightning"), priority=Priority.QUALITY
