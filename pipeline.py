@@ -86,11 +86,9 @@ def _loras(
         return written, (), (Reason("loras", "lora.no_files", {"family": family.label}),)
     from .intelligence.recommend import recommend  # late: the ranking needs numpy
 
-    advice = recommend(analysis, family.id, library, taste, request.constraints, vectors=vectors)
-    named = {choice.use.name for choice in written}
-    room = max(0, request.constraints.max_loras - len(written))
-    added = [choice for choice in advice.chosen if choice.use.name not in named][:room]
-    return (*written, *added), advice.near_misses, advice.reasons
+    given = tuple(choice.use for choice in written)
+    advice = recommend(analysis, family.id, library, taste, request.constraints, vectors=vectors, given=given)
+    return (*written, *advice.chosen), advice.near_misses, advice.reasons
 
 
 def _distillation(model: ModelChoice, loras: tuple[LoraChoice, ...]) -> tuple[Distillation | None, str]:

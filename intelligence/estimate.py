@@ -134,9 +134,14 @@ def estimate(family: Family, settings: Settings, load: Load, machine: Machine, c
 # --------------------------------------------------------------------------- time
 
 
-def timing_key(family: str, width: int, height: int) -> str:
-    """The key of ``Machine.seconds_per_step`` a run belongs to: ``family@megapixels`` with one decimal."""
-    return f"{family}@{width * height / 1e6:.1f}"
+def timing_key(family: str, settings: Settings) -> str:
+    """The key of ``Machine.seconds_per_step`` a run belongs to: ``family@megapixels`` of the whole batch, with
+    two significant digits."""
+    return f"{family}@{_megapixels(settings):.2g}"
+
+
+def _megapixels(settings: Settings) -> float:
+    return settings.width * settings.height * settings.batch / 1e6
 
 
 def seconds_of(family: Family, settings: Settings, load: Load, machine: Machine) -> tuple[float | None, bool]:
@@ -145,7 +150,7 @@ def seconds_of(family: Family, settings: Settings, load: Load, machine: Machine)
     rows = table("settings")
     per_step = _measured_step(family, settings, machine.seconds_per_step)
     if per_step is not None:
-        return round(per_step * settings.steps * settings.batch, 1), True
+        return round(per_step * settings.steps, 1), True
     if not load.parameters:
         return None, False
     device = machine.device.split(":")[0]
@@ -157,17 +162,16 @@ def seconds_of(family: Family, settings: Settings, load: Load, machine: Machine)
 
 
 def _measured_step(family: Family, settings: Settings, measured: Mapping[str, float]) -> float | None:
-    megapixels = max(settings.width * settings.height / 1e6, 0.01)
-    sizes = {}
-    for key, seconds in measured.items():
-        name, _, size = key.rpartition("@")
-        if name == family.id and _positive(size):
-            sizes[float(size)] = seconds
+    exact = measured.get(timing_key(family.id, settings))
+    if exact is not None:
+        return exact
+    megapixels = max(_megapixels(settings), 0.01)
+    keys = [key.rpartition("@") for key in measured]
+    sizes = {float(size): measured[f"{name}@{size}"] for name, _, size in keys if name == family.id and _positive(size)}
     if not sizes:
         return None
     nearest = min(sizes, key=lambda size: abs(size - megapixels))
-    same = timing_key(family.id, settings.width, settings.height) == f"{family.id}@{nearest:.1f}"
-    return sizes[nearest] if same else sizes[nearest] * megapixels / nearest
+    return sizes[nearest] * megapixels / nearest
 
 
 def _positive(text: str) -> bool:

@@ -107,6 +107,13 @@ def test_loras_written_in_the_prompt_are_used_and_absent_ones_reported():
     assert "<lora" not in made.prompt
 
 
+def test_loras_written_in_the_prompt_count_towards_the_limit():
+    made = plan(WORKED_EXAMPLE + " <lora:steam_locomotive:0.6>", constraints=Constraints(max_loras=2))
+    assert [choice.use.name for choice in made.loras] == ["steam_locomotive.safetensors", "anime_style_v2.safetensors"]
+    again = plan(WORKED_EXAMPLE + " <lora:anime_style_v2:0.6>")
+    assert [choice.use.name for choice in again.loras].count("anime_style_v2.safetensors") == 1
+
+
 def test_distilled_checkpoint_changes_steps_cfg_and_sampler_together():
     made = plan(
         WORKED_EXAMPLE, checkpoint("dreamLightning_8step.safetensors", distillation="lightning"), priority=Priority.QUALITY
@@ -193,3 +200,10 @@ def test_contradicting_constraints_are_obeyed_or_said_why_not():
 def test_an_unknown_machine_is_no_obstacle():
     made = plan(machine=Machine())
     assert made.estimate.fits is None and made.estimate.vram_bytes > 0
+
+
+def test_an_all_in_one_file_of_a_split_family_needs_nothing_beside_it():
+    whole = checkpoint("flux1-dev-fp8.safetensors", "flux_dev", dtype="fp8_e4m3fn")
+    made = plan("a quiet harbour", whole)
+    assert made.models.checkpoint == whole.name and made.models.text_encoders == () and made.models.vae is None
+    assert {node["class_type"] for node in build(made, 1).nodes.values()} >= {"CheckpointLoaderSimple"}

@@ -71,13 +71,15 @@ def test_fits_is_told_only_where_the_machine_is_known():
 
 def test_measured_times_replace_the_guess():
     row, load = families()["sdxl"], load_of(checkpoint(), gpu())
-    key = timing_key("sdxl", 1024, 1024)
-    assert key == "sdxl@1.0"
+    key = timing_key("sdxl", settings())
+    assert key == "sdxl@1"
     measured = gpu(seconds_per_step={key: 0.5, "sd15@0.3": 0.1, "sdxl@oops": 9.0})
     cost = estimate(row, settings(), load, measured, NO_LIMIT)
     assert (cost.seconds, cost.measured) == (10.0, True)
     larger = estimate(row, settings(1536, 1536), load, measured, NO_LIMIT)
     assert larger.measured and larger.seconds > 20
+    pair = estimate(row, settings(batch=2), load, measured, NO_LIMIT)
+    assert pair.measured and 20 < pair.seconds < 22
     guess = estimate(row, settings(), load, gpu(), NO_LIMIT)
     assert not guess.measured and guess.seconds > 0
 
