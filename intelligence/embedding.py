@@ -76,7 +76,7 @@ class _SentenceTransformer:
 
         self._model = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
         self.name = folder.name
-        self.dimensions = int(self._model.get_sentence_embedding_dimension())
+        self.dimensions = int(self._model.get_sentence_embedding_dimension() or 0)
 
     def encode(self, texts: Sequence[str]) -> Any:
         return self._model.encode(list(texts), normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False)
