@@ -117,3 +117,10 @@ def metadata_is_wanted() -> bool:
     from comfy.cli_args import args
 
     return not args.disable_metadata
+
+
+def is_sampling() -> bool:
+    """Whether a prompt is running now."""
+    from server import PromptServer
+
+    return bool(PromptServer.instance.prompt_queue.get_current_queue()[0])

@@ -1,29 +1,40 @@
-"""The library of local models as nodes see it: scanned off the event loop, from the first run on."""
+"""The library of local models as nodes see it: scanned off the event loop from the first run on; text vectors
+and checksums follow in idle time."""
 
 from __future__ import annotations
 
 import threading
+import time
 from functools import cache
 
+from ..errors import UserError
 from ..hub.registry import Registry
 from ..plan import Library
-from .host import data_folder, log, model_folders
+from . import semantics
+from .host import data_folder, is_sampling, log, model_folders
 
-FIRST_SCAN_WAIT_S = 20.0  # enough for some 100,000 files; a longer scan goes on while the run uses what is known
+FIRST_SCAN_WAIT_S = 20.0  # a longer first scan goes on while the run uses what is known
 RESCAN_WAIT_S = 1.0
+VECTORS_WAIT_S = 2.0  # enough for a hundred new LoRAs
+IDLE_BEFORE_HASHING_S = 60.0  # whole files are read for checksums: not while someone is at work
+PAUSE_S = 2.0
 
 
 class Shelf:
-    """One registry and the thread that keeps it fresh."""
+    """One registry and the threads that keep it fresh."""
 
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
         self._scanned_once = False
         self._scanning: threading.Thread | None = None
+        self._tidying: threading.Thread | None = None
+        self._vectors_done = False
+        self._last_asked = 0.0
         self._lock = threading.Lock()
 
     def library(self) -> Library:
         """What is known after a look at the disk, waiting for it a bounded time."""
+        self._last_asked = time.monotonic()
         self.look().join(RESCAN_WAIT_S if self._scanned_once else FIRST_SCAN_WAIT_S)
         return self.registry.library()
 
@@ -35,10 +46,43 @@ class Shelf:
                 self._scanning.start()
             return self._scanning
 
+    def wait_for_vectors(self) -> None:
+        """Give the vectors of new LoRAs a moment, so that a small library has them at its first run."""
+        tidying = self._tidying
+        if tidying is not None and semantics.store() is not None:
+            deadline = time.monotonic() + VECTORS_WAIT_S
+            while tidying.is_alive() and not self._vectors_done and time.monotonic() < deadline:
+                tidying.join(0.05)
+
     def _scan(self) -> None:
-        report = self.registry.scan()
+        try:
+            report = self.registry.scan()
+        except UserError as error:
+            log.warning("%s", error)
+            return
         self._scanned_once = True
         log.debug("library scan: %s", report)
+        self._start_tidying()
+
+    def _start_tidying(self) -> None:
+        with self._lock:
+            if self._tidying is None or not self._tidying.is_alive():
+                self._vectors_done = False
+                self._tidying = threading.Thread(target=self._tidy, name="iig-idle", daemon=True)
+                self._tidying.start()
+
+    def _tidy(self) -> None:
+        """Vectors first, since the next recommendation wants them; checksums once nobody is at work."""
+        store = semantics.store()
+        if store is not None:
+            store.update(self.registry.library(), stop=is_sampling)
+        self._vectors_done = True
+        while time.monotonic() - self._last_asked < IDLE_BEFORE_HASHING_S:
+            time.sleep(PAUSE_S)
+        self.registry.hash_pending(stop=self._wanted)
+
+    def _wanted(self) -> bool:
+        return is_sampling() or time.monotonic() - self._last_asked < IDLE_BEFORE_HASHING_S
 
 
 @cache
