@@ -22,6 +22,8 @@ check:
 
 golden:
 	@$(IN_ENVIRONMENT) tests/graph/golden.py
+	@IIG_GOLDEN=1 $(IN_ENVIRONMENT) -m pytest tests/intelligence/test_explain.py
 
 bench:
 	@$(IN_ENVIRONMENT) bench/scan.py --quick
+	@$(IN_ENVIRONMENT) bench/recommend_speed.py

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .data.families import Distillation, Family, distillations
+from .errors import BadRequest
 from .intelligence.advice import tips, trade_offs
 from .intelligence.check import Draft, check
 from .intelligence.choose_model import ModelChoice, choose_model
@@ -35,8 +36,10 @@ def make_plan(
     what a graph cannot do without is filled in.
 
     Raises ``MissingModel`` when a model, LoRA, text encoder or VAE is not there, and ``BadRequest`` when a
-    name is ambiguous, a file unusable, or a sampler or scheduler unknown.
+    name is ambiguous, a file unusable, a sampler or scheduler unknown, or there is nothing to go by.
     """
+    if not (request.prompt.strip() or request.has_image or request.mode is Mode.MANUAL):
+        raise BadRequest("empty_prompt", request.language)
     model = choose_model(request, analysis, library, taste, machine)
     written, lora_warnings = written_loras(request, analysis.loras, library)
     chosen, near_misses, lora_reasons = _loras(request, analysis, model.family, library, taste, vectors, written)

@@ -12,6 +12,7 @@ from .parts import Job, Parts, load, second_half
 # Tiles of 512 pixels overlapping by 64, and the video fields' defaults: nodes.py VAEDecodeTiled.
 _TILES = {"tile_size": 512, "overlap": 64, "temporal_size": 64, "temporal_overlap": 8}
 _LAST_STEP = 10_000
+_MEGAPIXEL = 1024 * 1024  # ComfyUI's own: nodes_post_processing.py ImageScaleToTotalPixels
 
 Outputs = dict[str, Link]
 Conditions = tuple[Link, Link]
@@ -111,11 +112,20 @@ def starting_latent(job: Job, vae: Link) -> Link:
     if job.image is None:
         extra = _latent_extras(job.family.latent_node, vae)
         return job.nodes.add("empty_latent", job.family.latent_node, **extra, **size, batch_size=int(settings.batch)).out()
-    scaled = job.nodes.add("resized", "ImageScale", image=list(job.image), upscale_method="lanczos", **size, crop="center")
-    latent = job.nodes.add("encoded", "VAEEncode", pixels=scaled.out(), vae=vae).out()
+    latent = job.nodes.add("encoded", "VAEEncode", pixels=_resized(job, size), vae=vae).out()
     if settings.batch > 1:
         latent = job.nodes.add("batch", "RepeatLatentBatch", samples=latent, amount=int(settings.batch)).out()
     return latent
+
+
+def _resized(job: Job, size: dict[str, int]) -> Link:
+    """The given picture at the size the person fixed, else in its own shape with the planned number of pixels."""
+    fixed, inputs = job.plan.request.fixed, {"image": list(job.image or ()), "upscale_method": "lanczos"}
+    if fixed.width or fixed.height:
+        return job.nodes.add("resized", "ImageScale", **inputs, **size, crop="center").out()
+    megapixels = round(size["width"] * size["height"] / _MEGAPIXEL, 2)
+    steps = job.family.multiple  # hosts before 0.33 know no such input and ignore it
+    return job.nodes.add("resized", "ImageScaleToTotalPixels", **inputs, megapixels=megapixels, resolution_steps=steps).out()
 
 
 def finished(job: Job, parts: Parts, conditions: Conditions, latent: Link) -> Outputs:

@@ -114,6 +114,9 @@ class VectorStore:
     def __post_init__(self) -> None:
         self._known: dict[bytes, Any] = self._read()
 
+    def __len__(self) -> int:
+        return len(self._known)
+
     def table(self, library: Library) -> VectorTable:
         """The vectors known so far for the LoRAs of ``library``."""
         known = [(file.name, self._known[key]) for file in library.of(Kind.LORA) if (key := self._key(file)) in self._known]

@@ -6,6 +6,7 @@ from ..intelligence.analyze import analyze
 from ..pipeline import make_plan
 from ..plan import Analysis, Plan, Reader, Request, Taste
 from . import host, reading, runs
+from .semantics import vectors_for
 from .shelf import shelf
 
 
@@ -13,7 +14,10 @@ def plan_for(request: Request, reader: str = "auto", analysis: Analysis | None =
     """The plan for ``request`` on this machine, with what its disk holds now; the prompt is read unless an
     ``analysis`` of it is there already."""
     analysis = analysis or read(request.prompt, reader)
-    return make_plan(request, analysis, shelf().library(), Taste(), host.machine(runs.seconds_per_step()))
+    library = shelf().library()
+    shelf().wait_for_vectors()
+    machine = host.machine(runs.seconds_per_step())
+    return make_plan(request, analysis, library, Taste(), machine, vectors=vectors_for(analysis, library))
 
 
 def read(prompt: str, reader: str = "auto") -> Analysis:

@@ -12,6 +12,7 @@ from statistics import median
 from threading import Lock
 from typing import Any
 
+from ..intelligence.estimate import timing_key
 from ..plan import Generation, Measured, Plan
 from .host import data_folder, log
 
@@ -42,14 +43,8 @@ def end(generation: Generation) -> Measured | None:
     return measured
 
 
-def size_key(plan: Plan) -> str:
-    """ "family@megapixels", the key of ``Machine.seconds_per_step``."""
-    megapixels = plan.settings.width * plan.settings.height * plan.settings.batch / 1e6
-    return f"{plan.family}@{megapixels:.2g}"
-
-
 def seconds_per_step() -> dict[str, float]:
-    """Measured seconds per step by ``size_key``: the median of the last runs."""
+    """Measured seconds per step by ``estimate.timing_key``: the median of the last runs."""
     return {key: median(times) for key, times in _read().items() if times}
 
 
@@ -61,7 +56,7 @@ def _put(table: OrderedDict[str, Any], key: str, value: Any) -> None:
 
 def _remember(plan: Plan, seconds: float) -> None:
     times = _read()
-    key = size_key(plan)
+    key = timing_key(plan.family, plan.settings)
     times[key] = [*times.get(key, []), seconds / plan.settings.steps][-LAST:]
     partial = _file().with_suffix(f".{os.getpid()}.part")
     try:

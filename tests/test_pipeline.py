@@ -179,11 +179,16 @@ def test_emphasis_is_taken_out_where_the_encoder_reads_sentences():
 
 
 @pytest.mark.parametrize(
-    "text", ["", "   ", "\x00\x07", "(" * 3000, "a, " * 30_000, "☃" * 500, "{a|b|" * 200, "<lora:" * 300, "%s %(x)s {steps}"]
+    "text", ["\x00\x07", "(" * 3000, "a, " * 30_000, "☃" * 500, "{a|b|" * 200, "<lora:" * 300, "%s %(x)s {steps}"]
 )
 def test_pathological_prompts_get_a_plan(text):
     made = plan(text)
     assert from_json(Plan, to_json(made)) == made
+
+
+def test_nothing_at_all_is_no_request():
+    with pytest.raises(BadRequest, match="The prompt is empty"):
+        plan("   ")
 
 
 def test_an_analysis_without_anything_in_it_is_enough():

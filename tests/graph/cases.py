@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pack.data.families import Family, families
 from pack.graph import build
-from pack.plan import Analysis, LoraChoice, LoraUse, Models, Plan, Priority, Request, Settings
+from pack.plan import Analysis, Fixed, LoraChoice, LoraUse, Models, Plan, Priority, Request, Settings
 
 GOLDEN = Path(__file__).parent / "golden"
 SEED = 42
@@ -78,6 +78,7 @@ def _turns() -> dict[str, tuple[Plan, list | None]]:
         "sdxl+refiner": (replace(sdxl, models=refined), None),
         "sdxl+vae": (replace(sdxl, models=replace(sdxl.models, vae="sdxl_vae.safetensors")), None),
         "sd15+image": (with_settings("sd15", denoise=0.6, batch=2), IMAGE),
+        "sd15+sized": (replace(sd15, request=replace(sd15.request, fixed=Fixed(width=512, height=768))), IMAGE),
         "sd15+tiled": (with_settings("sd15", tiled_decode=True), None),
         "sd15+lcm": (replace(sd15, settings=quick, distillation="lcm", negative=None), None),
         "sd35_large+split": (replace(plan_of("sd35_large"), models=split), None),

@@ -63,7 +63,7 @@ def test_nodes_run_left_to_right_without_overlap(name):
 
 def test_an_image_from_outside_stays_unlinked():
     workflow = to_workflow(build(plan_of("sd15"), SEED, image=["12", 0]))
-    scale = next(node for node in workflow["nodes"] if node["type"] == "ImageScale")
+    scale = next(node for node in workflow["nodes"] if node["type"] == "ImageScaleToTotalPixels")
     assert scale["inputs"][0] == {"name": "image", "type": "IMAGE", "link": None}
 
 

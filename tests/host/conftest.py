@@ -53,6 +53,14 @@ def web_packages(place: Path) -> Path | None:
     return aside
 
 
+def environ_of(place: Path) -> dict[str, str]:
+    """The variables a host of the tests runs with. Text vectors are off: they arrive when they are ready, and
+    tests must not depend on when."""
+    aside = web_packages(place)
+    fixed = {"OMP_NUM_THREADS": "1", "INTELLIGENT_GENERATION_EMBEDDING_MODEL": "none"}
+    return {**fixed, **({"PYTHONPATH": str(aside)} if aside else {})}
+
+
 @dataclass(frozen=True)
 class Host:
     """A running ComfyUI with the pack and the toy models."""
@@ -125,7 +133,6 @@ def host(request: pytest.FixtureRequest, toy_models: Path) -> Iterator[Host]:
     if request.param is None:
         pytest.skip("no ComfyUI host: set COMFYUI_PATH or COMFYUI_PATHS")
     arguments = ["--cpu", "--disable-api-nodes"]
-    aside = web_packages(request.param)
-    environ = {"OMP_NUM_THREADS": "1", **({"PYTHONPATH": str(aside)} if aside else {})}
+    environ = environ_of(request.param)
     with serving(request.param, pack=ROOT, models=toy_models, arguments=arguments, environ=environ) as server:
         yield Host(request.param, server, Client(server.url))

@@ -80,6 +80,16 @@ def test_bit_identical_from_an_init_image(host: Host) -> None:
     assert_identical(host, made, seed=7, image=name)
 
 
+def test_an_init_image_keeps_its_shape(host: Host) -> None:
+    source = host.auto(prompt="a red cat", checkpoint="toy_sd15.safetensors", width=128, height=64)
+    name = host.upload(host.client.image(source.images()[0]), "wide.png")
+    graph = auto_graph(prompt="a blue cat", checkpoint="toy_sd15.safetensors", width=0, height=0, max_megapixels=0.04)
+    graph["8"] = {"class_type": "LoadImage", "inputs": {"image": name}}
+    graph[AUTO]["inputs"]["image"] = ["8", 0]
+    width, height = host.picture(host.client.run(graph)).image.size
+    assert abs(width / height - 2) < 0.15
+
+
 def assert_identical(host: Host, made: Picture, seed: int, image: str | None = None) -> None:
     native = Picture(host.client.image(host.client.run(native_graph(made.plan, seed, image)).images()[0]))
     assert made.pixels == native.pixels
