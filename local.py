@@ -20,7 +20,7 @@ from .hub.registry import Registry
 from .intelligence.analyze import analyze
 from .intelligence.explain import explain
 from .pipeline import make_plan
-from .plan import Kind, Library, Machine, Plan, Request, Taste, Verbosity
+from .plan import Fixed, Kind, Library, Machine, Plan, Request, Taste, Verbosity
 from .serve import cpu_arguments, serving
 from .values import to_json
 
@@ -51,7 +51,7 @@ def run_locally(request: Request, options: argparse.Namespace) -> int:
     comfyui, toy = Path(options.comfyui), toy_folder(options)
     if toy:
         print(TOY[request.language].format(place=comfyui / "models"), file=sys.stderr)
-        request = replace(request, fixed=replace(request.fixed, **_toy_size(request)))
+        request = replace(request, fixed=_toy_size(request.fixed))
     pictures = options.output.resolve()
     with serving(comfyui, pack=ROOT, models=toy or options.models, output=pictures, arguments=_arguments()) as server:
         run = Client(server.url).run(workflow(request, options.verbosity), Progress().follow)
@@ -61,10 +61,9 @@ def run_locally(request: Request, options: argparse.Namespace) -> int:
     return 0
 
 
-def _toy_size(request: Request) -> dict[str, int]:
+def _toy_size(fixed: Fixed) -> Fixed:
     """A toy has nothing to show in a large picture; a CPU would draw minutes at it."""
-    fixed = request.fixed
-    return {} if fixed.width or fixed.height else {"width": TOY_SIDE, "height": TOY_SIDE}
+    return fixed if fixed.width or fixed.height else replace(fixed, width=TOY_SIDE, height=TOY_SIDE)
 
 
 def workflow(request: Request, verbosity: str = "standard", seed: int = 0, accepted: Plan | None = None) -> dict[str, Any]:

@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 from pack.data.families import families
-from pack.errors import UserError
+from pack.errors import BadRequest, UserError
 from pack.graph import build
 from pack.intelligence.analyze import analyze
 from pack.pipeline import make_plan
