@@ -20,6 +20,7 @@ from typing import Any
 from rows import family_of, model_file, read_rows, slices  # registers the package under the name ``pack``
 
 # isort: split
+from pack.intelligence.analyze import analyze
 from pack.intelligence.matching import Nature, nature_of
 from pack.intelligence.recommend import recommend
 from pack.intelligence.strength import strength_for
@@ -34,7 +35,7 @@ Row = dict[str, Any]
 
 def plain_prompts(rows: list[Row], library: Library, families: list[str]) -> dict[str, Any]:
     asked = [row["prompt"] for row in rows if not STYLE_WORDS.search(row["prompt"])]
-    given = [recommend(Analysis(prompt, prompt), families[0], library).chosen for prompt in asked]
+    given = [recommend(analyze(prompt), families[0], library).chosen for prompt in asked]
     names = {file.name: file for file in library.of(Kind.LORA)}
     special = [
         [choice for choice in chosen if nature_of(names[choice.use.name]) not in (Nature.DETAIL, Nature.UTILITY)]

@@ -21,6 +21,7 @@ import numpy as np
 
 from ..data import table
 from ..plan import Analysis, Kind, Library, ModelFile
+from .matching import question
 from .ranking import Vectors, VectorTable
 from .text import rarity, units, words
 
@@ -87,7 +88,7 @@ class _SentenceTransformer:
 
 def prompt_text(analysis: Analysis) -> str:
     """The prompt without the clauses every prompt has ("masterpiece, best quality"), English where it was translated."""
-    text = analysis.translation or analysis.text or analysis.prompt
+    text = question(analysis)
     plain = table("recommend")["semantic"]["plain"]
     telling = [unit for unit in units(text) if max(map(rarity, words(unit)), default=0) > plain]
     return ", ".join(telling or units(text)).replace("_", " ").replace("\\", "")

@@ -38,7 +38,7 @@ class Wishes:
 
     @classmethod
     def of(cls, analysis: Analysis) -> Wishes:
-        text = analysis.translation or analysis.text or analysis.prompt
+        text = question(analysis)
         clauses = tuple((unit, frozenset(words(unit))) for unit in units(text))
         concepts = tuple((concept, _stems(concept)) for concept in analysis.concepts)
         styles = frozenset(word for concept, stems in concepts if concept.category in _STYLE_CATEGORIES for word in stems)
@@ -51,6 +51,15 @@ class Wishes:
         rest = stems - frozenset(word for held in named.values() for word in held)
         loose = [unit for unit, clause in self.clauses if clause & rest and len(unit) <= 40]
         return tuple(dict.fromkeys([*named, *loose]))
+
+
+def question(analysis: Analysis) -> str:
+    """The prompt as LoRA texts are searched with it: English where it was translated; the names of what was read
+    beside it where it was not, since vocabulary rows have English names."""
+    if analysis.translation:
+        return analysis.translation
+    text = analysis.text or analysis.prompt
+    return text if analysis.language == "en" else ", ".join([text, *(concept.name for concept in analysis.concepts)])
 
 
 @dataclass(frozen=True)
@@ -100,9 +109,9 @@ def asked_for(found: Match, wishes: Wishes) -> bool:
         return False
     if found.nature is Nature.CHARACTER:
         return bool(found.mass >= knobs["character"])
-    if found.nature is Nature.STYLE:
-        return bool(found.mass >= (knobs["vocabulary_style"] if found.words & wishes.styles else knobs["style"]))
-    return bool(found.mass >= knobs["other"])
+    if found.words & wishes.styles:
+        return bool(found.mass >= knobs["vocabulary_style"])
+    return bool(found.mass >= knobs["style" if found.nature is Nature.STYLE else "other"])
 
 
 def nature_of(file: ModelFile) -> Nature:
@@ -110,13 +119,12 @@ def nature_of(file: ModelFile) -> Nature:
     tags = {tag.lower() for tag in file.tags}
     kinds = table("recommend")["kinds"]
     name = {*name_words(file.title), *name_words(PurePosixPath(file.name.replace("\\", "/")).stem)}
-    if tags & set(kinds["character"]):
+    style = bool(tags & set(kinds["style"])) + bool(name & _stem_set("style"))
+    if tags & set(kinds["character"]) and style < 2:
         return Nature.CHARACTER
     if name & _stem_set("utility"):
         return Nature.DETAIL if name & _stem_set("detail") else Nature.UTILITY
-    if tags & set(kinds["style"]) or name & _stem_set("style"):
-        return Nature.STYLE
-    return Nature.OTHER
+    return Nature.STYLE if style else Nature.OTHER
 
 
 @cache
@@ -126,7 +134,7 @@ def _stem_set(kind: str) -> frozenset[str]:
 
 
 def _stems(concept: Concept) -> frozenset[str]:
-    return frozenset(word for phrase in concept.words for word in words(phrase))
+    return frozenset(word for phrase in (*concept.words, concept.name) for word in words(phrase))
 
 
 def _style_words(style: str) -> frozenset[str]:

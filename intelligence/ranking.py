@@ -19,6 +19,7 @@ from ..data import table
 from ..data.families import families
 from ..plan import Analysis, Kind, Library, ModelFile, Scores, Taste
 from .index import PAIR, Floats, Index, build_index
+from .matching import question
 from .text import rarity, units, words
 
 NEUTRAL = Taste()
@@ -117,7 +118,7 @@ def score(
     """The weighted score of every LoRA of the index, shape (files,), and the four partial scores in the order of
     ``Scores``. Without vectors the other weights are scaled up to fill the gap."""
     weights = weights or profile()
-    keyword = keyword_scores(index, analysis.translation or analysis.text or analysis.prompt)
+    keyword = keyword_scores(index, question(analysis))
     semantic = semantic_scores(index, vectors)
     evidence = np.maximum(keyword, semantic)
     # Popularity alone must not carry a LoRA that nothing in the prompt asks for.
