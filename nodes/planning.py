@@ -15,7 +15,7 @@ def plan_for(request: Request, reader: str = "auto", analysis: Analysis | None =
     ``analysis`` of it is there already."""
     analysis = analysis or read(request.prompt, reader)
     library = shelf().library()
-    shelf().wait_for_vectors()
+    shelf().make_vectors(library)
     machine = host.machine(runs.seconds_per_step())
     return make_plan(request, analysis, library, Taste(), machine, vectors=vectors_for(analysis, library))
 

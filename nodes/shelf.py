@@ -6,12 +6,16 @@ from __future__ import annotations
 import threading
 import time
 from functools import cache
+from typing import TYPE_CHECKING
 
 from ..errors import UserError
 from ..hub.registry import Registry
 from ..plan import Library
 from . import semantics
 from .host import data_folder, is_sampling, log, model_folders
+
+if TYPE_CHECKING:
+    from ..intelligence.embedding import VectorStore
 
 FIRST_SCAN_WAIT_S = 20.0  # a longer first scan goes on while the run uses what is known
 RESCAN_WAIT_S = 1.0
@@ -28,9 +32,9 @@ class Shelf:
         self._scanned_once = False
         self._scanning: threading.Thread | None = None
         self._tidying: threading.Thread | None = None
-        self._vectors_done = False
         self._last_asked = 0.0
         self._lock = threading.Lock()
+        self._encoding = threading.Lock()
 
     def library(self) -> Library:
         """What is known after a look at the disk, waiting for it a bounded time."""
@@ -46,13 +50,15 @@ class Shelf:
                 self._scanning.start()
             return self._scanning
 
-    def wait_for_vectors(self) -> None:
-        """Give the vectors of new LoRAs a moment, so that a small library has them at its first run."""
-        tidying = self._tidying
-        if tidying is not None and semantics.store() is not None:
-            deadline = time.monotonic() + VECTORS_WAIT_S
-            while tidying.is_alive() and not self._vectors_done and time.monotonic() < deadline:
-                tidying.join(0.05)
+    def make_vectors(self, library: Library, patience_s: float = VECTORS_WAIT_S) -> None:
+        """Encode LoRAs that have no vector yet, for a bounded time: a small library has them at its first run."""
+        store = semantics.store()
+        if store is not None and self._encoding.acquire(timeout=patience_s):
+            deadline = time.monotonic() + patience_s
+            try:
+                store.update(library, stop=lambda: time.monotonic() > deadline)
+            finally:
+                self._encoding.release()
 
     def _scan(self) -> None:
         try:
@@ -67,19 +73,22 @@ class Shelf:
     def _start_tidying(self) -> None:
         with self._lock:
             if self._tidying is None or not self._tidying.is_alive():
-                self._vectors_done = False
                 self._tidying = threading.Thread(target=self._tidy, name="iig-idle", daemon=True)
                 self._tidying.start()
 
     def _tidy(self) -> None:
         """Vectors first, since the next recommendation wants them; checksums once nobody is at work."""
+        time.sleep(PAUSE_S)
         store = semantics.store()
-        if store is not None:
-            store.update(self.registry.library(), stop=is_sampling)
-        self._vectors_done = True
+        while store is not None and (is_sampling() or self._encode(store)):
+            time.sleep(PAUSE_S)
         while time.monotonic() - self._last_asked < IDLE_BEFORE_HASHING_S:
             time.sleep(PAUSE_S)
         self.registry.hash_pending(stop=self._wanted)
+
+    def _encode(self, store: VectorStore) -> bool:
+        with self._encoding:
+            return store.update(self.registry.library(), stop=is_sampling) > 0
 
     def _wanted(self) -> bool:
         return is_sampling() or time.monotonic() - self._last_asked < IDLE_BEFORE_HASHING_S
