@@ -17,6 +17,7 @@ from typing import Any
 
 from .client import Client
 from .demo.write import write_demo
+from .errors import sentence
 from .graph import api
 from .hub.registry import Registry
 from .intelligence.analyze import analyze
@@ -36,20 +37,6 @@ FOLDERS = {
     Kind.CONTROLNET: ("controlnet", "t2i_adapter"),
 }
 MODEL_NODE, SAVE_NODE = "1", "2"  # the two nodes of workflows/api/auto_pipeline.json
-TOY = {
-    "en": "No checkpoint found in {place}, so a TOY model draws this picture: it knows colour words only (red, sky, forest, "
-    "sunset …).\nFor real pictures put a checkpoint (SD 1.5, SDXL, Flux …) into models/checkpoints of your ComfyUI and set "
-    "COMFYUI_PATH to its folder.",
-    "es": "No hay ningún checkpoint en {place}, así que esta imagen la dibuja un modelo de JUGUETE: solo conoce palabras de "
-    "color en inglés (red, sky, forest, sunset …).\nPara imágenes de verdad, pon un checkpoint (SD 1.5, SDXL, Flux …) en "
-    "models/checkpoints de tu ComfyUI y da su carpeta en COMFYUI_PATH.",
-}
-NO_COMFYUI = {
-    "en": "There is no ComfyUI here, so no picture was made. The plan is above, the ready workflow in {path}.\nGet ComfyUI from "
-    "https://github.com/Comfy-Org/ComfyUI, set COMFYUI_PATH to its folder, and run the same command again.",
-    "es": "Aquí no hay ComfyUI, así que no se hizo ninguna imagen. El plan está arriba; el flujo listo, en {path}.\nConsigue "
-    "ComfyUI en https://github.com/Comfy-Org/ComfyUI, da su carpeta en COMFYUI_PATH y ejecuta la misma orden otra vez.",
-}
 
 
 def run_locally(request: Request, options: argparse.Namespace) -> int:
@@ -58,7 +45,7 @@ def run_locally(request: Request, options: argparse.Namespace) -> int:
         return _without_comfyui(request, options)
     comfyui, toy = Path(options.comfyui), toy_folder(options)
     if toy:
-        print(TOY[request.language].format(place=comfyui / "models"), file=sys.stderr)
+        print(sentence("terminal", "toy", request.language, {"place": comfyui / "models"}), file=sys.stderr)
         request = replace(request, fixed=_toy_size(request.fixed))
     pictures = options.output.resolve()
     with serving(comfyui, pack=ROOT, models=toy or options.models, output=pictures, arguments=_arguments()) as server:
@@ -166,7 +153,7 @@ def _without_comfyui(request: Request, options: argparse.Namespace) -> int:
     path = options.output.resolve() / "workflow_api.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(api(plan, 0, "IIG"), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    print(NO_COMFYUI[request.language].format(path=path))
+    print(sentence("terminal", "no_comfyui", request.language, {"path": path}))
     return 0
 
 

@@ -38,14 +38,21 @@ class ApplyLoraStack(io.ComfyNode):
         from ..graph.builder import Builder
         from .expand import behind_check, with_checks
 
-        if model is None:
-            raise BadRequest("input_missing", name="model")
+        with host.speaking(host.language("auto")):
+            uses = stack_of(model, lora_stack)
         builder = Builder(f"{cls.hidden.unique_id}{MARK}")
         KEEPER.expect(cls.hidden.unique_id, repr((model, clip)))
-        for use in asking.stack(lora_stack, ()) or ():
+        for use in uses:
             model, clip = _load(builder, use, model, clip)
         nodes = with_checks(builder.nodes)
         return io.NodeOutput(behind_check(model, nodes), behind_check(clip, nodes), expand=nodes)
+
+
+def stack_of(model: Any, lora_stack: Any) -> tuple[LoraUse, ...]:
+    """What to load. Raises ``BadRequest`` for a missing model or a stack that cannot be read."""
+    if model is None:
+        raise BadRequest("input_missing", name="model")
+    return asking.stack(lora_stack, ()) or ()
 
 
 def _load(builder: Builder, use: LoraUse, model: Any, clip: Any) -> tuple[Any, Any]:
