@@ -24,7 +24,7 @@ from .scan import ORDER, Progress, Scan, ScanReport, Stop, folders_checksum
 
 # ComfyUI's folder_paths.supported_pt_extensions, and GGUF so that such files are listed with their reason.
 EXTENSIONS = frozenset({".ckpt", ".pt", ".pt2", ".bin", ".pth", ".safetensors", ".pkl", ".sft", ".gguf"})
-CACHE_FORMAT = "2"
+CACHE_FORMAT = "3"
 CACHE_TABLES = """CREATE TABLE files (
     kind TEXT NOT NULL, root TEXT NOT NULL, name TEXT NOT NULL,
     size INTEGER NOT NULL, mtime INTEGER NOT NULL, inode INTEGER NOT NULL, mark INTEGER NOT NULL,

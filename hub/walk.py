@@ -11,7 +11,7 @@ from .sidecars import PREVIEW_SUFFIXES, SUFFIXES
 EXCLUDED = frozenset({".git"})  # folder_paths.get_filename_list skips these too
 
 
-Identity = tuple[int, int, int, int]  # size, mtime, inode, and a mark of what lies beside
+Identity = tuple[int, int, int, int]  # size, mtime, inode, and a mark of these and of what lies beside
 Known = Callable[[str, Identity], bool]
 
 
@@ -55,43 +55,44 @@ def walk(root: str, extensions: Collection[str], unreadable: list[str], known: K
 def _folder(
     prefix: str, entries: list[os.DirEntry[str]], extensions: Collection[str], folders: list[os.DirEntry[str]], known: Known
 ) -> Iterator[Found]:
-    models, others = _sorted_out(entries, extensions, folders)
-    endings = {name[name.rfind(".") :] for name in others}
+    models, others, endings = _sorted_out(entries, extensions, folders)
     sidecar_endings = [each for each in SUFFIXES if each[each.rfind(".") :] in endings]
     preview_endings = [each for each in PREVIEW_SUFFIXES if each[each.rfind(".") :] in endings]
     for stem, extension, entry in models:
-        sidecars = [others[stem + each] for each in sidecar_endings if stem + each in others]
-        preview = next((stem + each for each in preview_endings if stem + each in others), None)
+        sidecars = [beside for each in sidecar_endings if (beside := others.get(stem + each))]
+        preview = next((stem + each for each in preview_endings if stem + each in others), None) if preview_endings else None
         identity = _identity(entry, sidecars, preview)
         name = prefix + entry.name
         if not known(name, identity):
-            beside = tuple(sidecar.path for sidecar in sidecars)
-            yield Found(name, entry.path, extension, identity, beside, prefix + preview if preview else None)
+            paths = tuple(sidecar.path for sidecar in sidecars)
+            yield Found(name, entry.path, extension, identity, paths, prefix + preview if preview else None)
 
 
 def _sorted_out(
     entries: list[os.DirEntry[str]], extensions: Collection[str], folders: list[os.DirEntry[str]]
-) -> tuple[list[tuple[str, str, os.DirEntry[str]]], dict[str, os.DirEntry[str]]]:
-    models, others = [], {}
+) -> tuple[list[tuple[str, str, os.DirEntry[str]]], dict[str, os.DirEntry[str]], set[str]]:
+    models, others, endings = [], {}, set()
     for entry in entries:
         name = entry.name
         dot = name.rfind(".")
-        extension = name[dot:].lower() if dot > 0 else ""
+        ending = name[dot:]
         if entry.is_dir():
             if name not in EXCLUDED:
                 folders.append(entry)
-        elif extension in extensions:
+        elif dot > 0 and (extension := ending.lower()) in extensions:
             models.append((name[:dot], extension, entry))
         else:
             others[name] = entry
-    return models, others
+            endings.add(ending)
+    return models, others, endings
 
 
 def _identity(entry: os.DirEntry[str], sidecars: list[os.DirEntry[str]], preview: str | None) -> Identity:
-    mark = len(preview) if preview else 0
+    size, mtime, inode = _stamp(entry)
+    mark = [size, mtime, inode, len(preview) if preview else 0]
     for sidecar in sidecars:
-        mark = hash((mark, len(sidecar.name), *_stamp(sidecar)[:2]))
-    return (*_stamp(entry), mark)
+        mark += len(sidecar.name), *_stamp(sidecar)[:2]
+    return (size, mtime, inode, hash(tuple(mark)))
 
 
 def _stamp(entry: os.DirEntry[str]) -> tuple[int, int, int]:
