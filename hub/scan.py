@@ -93,10 +93,11 @@ class Scan:
                 self._pause()
             return gone.pop(name, None) == identity[3]
 
-        changed = list(walk(root, self.extensions, unreadable, unchanged))
+        # As plain tuples: garbage collection walks over a list of named ones again and again.
+        changed = [tuple(found) for found in walk(root, self.extensions, unreadable, unchanged)]
         self.notes += [UserError("folder_unreadable", path=path) for path in unreadable if path != root]
         self._remove(kind, root, gone)
-        self._read_all(kind, root, changed)
+        self._read_all(kind, root, map(Found._make, changed))
 
     def _marks(self, kind: Kind, root: str) -> dict[str, int]:
         query = "SELECT name, mark FROM files WHERE kind = ? AND root = ?"
