@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 import zlib
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -93,11 +94,11 @@ class Scan:
                 self._pause()
             return gone.pop(name, None) == identity[3]
 
-        # As plain tuples: garbage collection walks over a list of named ones again and again.
-        changed = [tuple(found) for found in walk(root, self.extensions, unreadable, unchanged)]
+        # As plain tuples: garbage collection walks over named ones again and again.
+        changed = deque(tuple(found) for found in walk(root, self.extensions, unreadable, unchanged))
         self.notes += [UserError("folder_unreadable", path=path) for path in unreadable if path != root]
         self._remove(kind, root, gone)
-        self._read_all(kind, root, map(Found._make, changed))
+        self._read_all(kind, root, changed)
 
     def _marks(self, kind: Kind, root: str) -> dict[str, int]:
         query = "SELECT name, mark FROM files WHERE kind = ? AND root = ?"
@@ -112,12 +113,12 @@ class Scan:
                 bump(connection, "revision", "changes")
             self.removed += len(gone)
 
-    def _read_all(self, kind: Kind, root: str, changed: Iterable[Found]) -> None:
+    def _read_all(self, kind: Kind, root: str, changed: deque[tuple[object, ...]]) -> None:
         rows: list[tuple[object, ...]] = []
         since = time.monotonic()
         try:
-            for found in changed:
-                rows += self._row(kind, root, found)
+            while changed:
+                rows += self._row(kind, root, Found._make(changed.popleft()))
                 self._pause()
                 if time.monotonic() - since > BATCH_S:
                     rows, since = self._keep(rows), time.monotonic()
