@@ -24,11 +24,12 @@ from .scan import ORDER, Progress, Scan, ScanReport, Stop, folders_checksum
 
 # ComfyUI's folder_paths.supported_pt_extensions, and GGUF so that such files are listed with their reason.
 EXTENSIONS = frozenset({".ckpt", ".pt", ".pt2", ".bin", ".pth", ".safetensors", ".pkl", ".sft", ".gguf"})
-CACHE_FORMAT = "3"
+CACHE_FORMAT = "4"
 CACHE_TABLES = """CREATE TABLE files (
     kind TEXT NOT NULL, root TEXT NOT NULL, name TEXT NOT NULL,
     size INTEGER NOT NULL, mtime INTEGER NOT NULL, inode INTEGER NOT NULL, mark INTEGER NOT NULL,
-    sha256 TEXT, facts TEXT NOT NULL, changed INTEGER NOT NULL, PRIMARY KEY (kind, root, name))"""
+    sha256 TEXT, facts TEXT NOT NULL, changed INTEGER NOT NULL, PRIMARY KEY (kind, root, name));
+    CREATE INDEX marks ON files (kind, root, name, mark)"""  # a rescan reads this and never the rows
 BATCH_ROWS = 40  # more only give garbage collection more to walk over
 OVERRIDE_TABLES = "CREATE TABLE overrides (kind TEXT, name TEXT, family TEXT, PRIMARY KEY (kind, name))"
 

@@ -65,6 +65,7 @@ class _Folder:
         self.previews: set[str] = set()
 
     def read(self, extensions: Collection[str]) -> None:
+        models, sidecars = self.models, self.sidecars
         with os.scandir(self.path) as listing:
             for entry in listing:
                 name = entry.name
@@ -72,30 +73,30 @@ class _Folder:
                 if _is_folder(entry):
                     if name not in EXCLUDED:
                         self.folders.append(name)
-                elif ending.lower() in extensions and ending != name:
-                    self.models.append((name, ending.lower(), _stamp(entry)))
+                elif (extension := ending.lower()) in extensions and ending != name:
+                    models.append((name, extension, _stamp(entry)))
                 elif ending in _SIDECAR_ENDINGS:
-                    self.sidecars[name] = hash(_stamp(entry)[:2])
+                    sidecars[name] = hash(_stamp(entry)[:2])
                 elif ending in _PREVIEW_ENDINGS:
                     self.previews.add(name)
 
     def unknown(self, prefix: str, known: Known) -> Iterator[Found]:
-        suffixes = self._suffixes()
+        suffixes, marks = self._suffixes(), self.sidecars
         while self.models:
             name, extension, stamp = self.models.popleft()
             stem = name[: -len(extension)]
-            sidecars = [beside for each in suffixes if (beside := stem + each) in self.sidecars]
+            sidecars = [beside for each in suffixes if (beside := stem + each) in marks]
             preview = self._preview(stem) if self.previews else None
             mark = [len(preview) if preview else 0]
             for beside in sidecars:
-                mark += len(beside), self.sidecars[beside]
+                mark += len(beside), marks[beside]
             identity = (*stamp, hash((stamp, *mark)))
             if not known(prefix + name, identity):
                 paths = tuple(os.path.join(self.path, beside) for beside in sidecars)
                 path = os.path.join(self.path, name)
                 yield Found(prefix + name, path, extension, identity, paths, prefix + preview if preview else None)
-        while self.sidecars:
-            self.sidecars.popitem()
+        while marks:
+            marks.popitem()
 
     def _suffixes(self) -> list[str]:
         return [each for each in SUFFIXES if any(map(str.endswith, self.sidecars, [each] * len(self.sidecars)))]
