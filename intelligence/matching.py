@@ -12,6 +12,7 @@ from typing import Any
 from ..data import table
 from ..plan import Analysis, Concept, Kind, ModelFile
 from .naming import chief_names_of, names_of
+from .refusals import asked_part
 from .text import name_words, rarity, stem, units, words
 
 _STYLE_CATEGORIES = ("style", "medium", "artist")
@@ -55,10 +56,10 @@ class Wishes:
 
 def question(analysis: Analysis) -> str:
     """The prompt as LoRA texts are searched with it: English where it was translated; the names of what was read
-    beside it where it was not, since vocabulary rows have English names."""
+    beside it where it was not, since vocabulary rows have English names. What the prompt refuses is not in it."""
     if analysis.translation:
-        return analysis.translation
-    text = analysis.text or analysis.prompt
+        return asked_part(analysis.translation)
+    text = asked_part(analysis.text or analysis.prompt)
     return text if analysis.language == "en" else ", ".join([text, *(concept.name for concept in analysis.concepts)])
 
 

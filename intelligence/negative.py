@@ -9,9 +9,9 @@ from ..data import table
 from ..data.families import Family
 from ..plan import Analysis, Mode, Reason, Request, Settings
 from .choose_model import style_group
+from .refusals import asked_part, refused_terms
 from .write_prompt import says
 
-_REFUSED = re.compile(r"\b(?:no|not|without|sin|ningún|ninguna)\s+\w+", re.IGNORECASE)
 _ENDINGS = ("ness", "ing", "ed", "es", "ly", "y", "s", "e")
 
 
@@ -48,7 +48,9 @@ def _idle(own: str, family: Family, settings: Settings) -> tuple[str | None, tup
 
 def _written(own: str, analysis: Analysis, family: Family) -> tuple[str | None, tuple[Reason, ...]]:
     rows = table("negatives")
+    refused = _refused(analysis)
     wanted = (
+        *refused,
         *family.negative_tags,
         *rows["style"].get(style_group(analysis.style) if analysis.style != "none" else "", ()),
         *rows["content"].get(analysis.content, ()),
@@ -59,9 +61,17 @@ def _written(own: str, analysis: Analysis, family: Family) -> tuple[str | None, 
     text = _joined(own, _agreeing(family.negative_prefix, analysis), terms, system=bool(family.prompt_prefix))
     values = {"words": ", ".join(terms) or "–", "family": family.label, "content": analysis.content, "style": analysis.style}
     reasons = [Reason("negative", "negative.with_own" if own else "negative.written", values)]
+    if kept := [term for term in refused if term in terms]:
+        reasons.append(Reason("negative", "negative.refused", {"words": ", ".join(kept)}))
     if dropped:
         reasons.append(Reason("negative", "negative.dropped", {"words": ", ".join(dropped)}))
     return text or None, tuple(reasons)
+
+
+def _refused(analysis: Analysis) -> tuple[str, ...]:
+    if analysis.translation:
+        return refused_terms(analysis.translation)
+    return refused_terms(analysis.text, analysis.language)
 
 
 def _joined(own: str, prefix: str, terms: list[str], system: bool) -> str:
@@ -92,7 +102,7 @@ def without_weights(text: str) -> str:
 
 def contradicts(term: str, analysis: Analysis) -> bool:
     """Whether the prompt asks for what ``term`` forbids: by the term's own stem or a synonym of its row."""
-    text = _REFUSED.sub(" ; ", f"{analysis.text}\n{analysis.translation or ''}")
+    text = asked_part(f"{analysis.text}\n{analysis.translation or ''}")
     asked = _stems(text)
     forbidden = (term, *table("negatives")["unless"].get(term.casefold(), ()))
     if any(_stems(words).strip() and _stems(words) in asked for words in forbidden):

@@ -9,6 +9,7 @@ from functools import cache
 from ..data import table
 from ..data.families import Family
 from ..plan import Analysis, Reason, Request
+from .refusals import asked_part
 
 Size = tuple[int, int]
 LEAST_SIDE = 16  # what ComfyUI's latent nodes take at least
@@ -26,8 +27,9 @@ def choose_size(request: Request, analysis: Analysis, family: Family) -> tuple[S
 
 
 def framing(text: str) -> tuple[str, str, float] | None:
-    """(row of ``framing.toml``, the word that says so, width ÷ height) or ``None``. The first word in the prompt decides."""
-    match = _framing_words().search(text.casefold())
+    """(row of ``framing.toml``, the word that says so, width ÷ height) or ``None``. The first word in the prompt decides;
+    refused ones do not count."""
+    match = _framing_words().search(asked_part(text).casefold())
     if match is None:
         return None
     row = _row_of_word()[match.group(0)]
