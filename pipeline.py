@@ -41,7 +41,7 @@ def make_plan(
     if not (request.prompt.strip() or request.has_image or request.mode is Mode.MANUAL):
         raise BadRequest("empty_prompt", request.language)
     model = choose_model(request, analysis, library, taste, machine)
-    written, lora_warnings = written_loras(request, analysis.loras, library)
+    written, lora_warnings = written_loras(request, analysis.loras, library, model.family)
     chosen, near_misses, lora_reasons = _loras(request, analysis, model.family, library, taste, vectors, written)
     distillation, by = _distillation(model, chosen)
     situation = Situation(request, analysis, model.family, machine, distillation, by)

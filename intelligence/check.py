@@ -10,7 +10,7 @@ from ..data.families import Distillation, Family, distillations, families
 from ..plan import Kind, Library, LoraChoice, Models, Reason, Request, Settings
 from .named import stem
 from .resolution import native_size
-from .write_prompt import says
+from .write_prompt import says, score_tags
 
 SELDOM_FITS = 0.6  # below this share of its relevance a related family's LoRA loads but seldom looks right
 
@@ -181,8 +181,7 @@ def _triggers(draft: Draft) -> Iterator[Reason]:
 def _quality_tags(draft: Draft) -> Iterator[Reason]:
     """Score tags are one family's vocabulary; another's model reads them as noise."""
     mine = set(draft.family.quality_tags)
-    foreign = {tag for row in families().values() for tag in row.quality_tags if "score" in tag} - mine
-    found = sorted(tag for tag in foreign if says(draft.prompt, tag))
+    found = sorted(tag for tag in score_tags() - mine if says(draft.prompt, tag))
     if found and not any("score" in tag for tag in mine):
         yield Reason("prompt", "warn.foreign_tags", {"words": ", ".join(found), "family": draft.family.label})
 

@@ -5,19 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
 from ..data import table
 from ..data.families import Family, families
 from ..errors import BadRequest, MissingModel
-from ..plan import Analysis, Constraints, Kind, Library, Machine, ModelFile, Models, Priority, Reason, Request, Taste
-from .estimate import budget_bytes, weights_at_rest
+from ..plan import Analysis, Dialect, Kind, Library, Machine, ModelFile, Models, Priority, Reason, Request, Taste
+from .candidates import MODEL_KINDS, candidates, family_called, family_of, nothing_usable, runs_here
+from .estimate import budget_bytes, on_gpu, weights_at_rest
+from .fixed_loras import asked_files
 from .model_parts import Parts, find_parts
-from .named import find_named, stem
+from .named import answering, find_named, stem
+from .write_prompt import says, score_tags
 
-UNKNOWN_HOST = Machine().host_version
-MODEL_KINDS = (Kind.CHECKPOINT, Kind.DIFFUSION_MODEL)
+_QUOTED = re.compile(r"[\"“«][^\"“”«»\n]{2,80}[\"”»]")
 # What speaks for a candidate, in points of 100; style leads because it cannot be mended by any setting.
 WEIGHTS = {"style": 40, "content": 10, "dialect": 8, "rank": 14, "machine": 14, "confidence": 6, "taste": 6, "popularity": 2}
 
@@ -60,70 +61,40 @@ def choose_model(request: Request, analysis: Analysis, library: Library, taste: 
     Raises ``MissingModel`` when there is none or when a text encoder or VAE it needs is not there, and
     ``BadRequest`` when a named one is ambiguous, unusable, or of a family nobody knows.
     """
-    if request.checkpoint is not None:
+    only = _family_asked(request, library)
+    if request.checkpoint is not None and only is None:
         return _named(request, library, machine)
-    ranked = sorted(
-        (
-            _judge(file, request, analysis, library, taste, machine)
-            for file in _candidates(library, machine, request.constraints)
-        ),
-        key=lambda candidate: (-candidate.score, candidate.file.name),
-    )
-    if not ranked:
-        code = "no_checkpoint" if library.complete else "no_checkpoint_yet"
-        raise MissingModel(code, request.language)
+    files = candidates(library, machine, request.constraints, only)
+    if not files:
+        raise nothing_usable(library, machine, request.constraints, request.language, only)
+    loras = asked_files(request, analysis, library)
+    judged = (_judge(file, request, analysis, loras, taste, machine) for file in files)
+    ranked = sorted(judged, key=lambda candidate: (-candidate.score, candidate.file.name))
     return _first_complete(ranked, request, analysis, library, machine)
+
+
+def _family_asked(request: Request, library: Library) -> Family | None:
+    """The family the person named instead of a file; a file of that very name goes first."""
+    if request.checkpoint is None:
+        return None
+    models = [file for file in library.files if file.kind in MODEL_KINDS]
+    family = None if answering(models, request.checkpoint) else family_called(request.checkpoint)
+    return family if family and any(file.family == family.id for file in models) else None
 
 
 def _named(request: Request, library: Library, machine: Machine) -> ModelChoice:
     assert request.checkpoint is not None
-    file = find_named(library, MODEL_KINDS, request.checkpoint, request.language)
+    file = find_named(library, MODEL_KINDS, request.checkpoint, request.language, in_part=True)
     family = family_of(file)
     if family is None:
         raise BadRequest("family_unclear", request.language, name=file.name, families=", ".join(sorted(families())))
-    if not _runs_here(family, machine):
+    if not runs_here(family, machine):
         raise BadRequest("needs_host", request.language, family=family.label, host=family.min_host, here=machine.host_version)
     parts, part_reasons, warnings = find_parts(file, family, library, request, machine)
     values = {"name": stem(file.name), "family": family.label}
     if file.family is None:
         warnings = (Reason("model", "warn.model_special", values), *warnings)
     return ModelChoice(file, family, parts, (Reason("model", "model.named", values), *part_reasons), warnings)
-
-
-def family_of(file: ModelFile) -> Family | None:
-    """The family row of a file; by its measured architecture where the family itself is not known."""
-    rows = families()
-    if file.family in rows:
-        return rows[file.family]
-    return next((row for row in rows.values() if file.architecture and row.architecture == file.architecture), None)
-
-
-def _candidates(library: Library, machine: Machine, limits: Constraints) -> Iterator[ModelFile]:
-    for kind in MODEL_KINDS:
-        for file in library.of(kind):
-            family = families().get(file.family or "")
-            if family is None or family.id in _only_second() or not _runs_here(family, machine):
-                continue
-            if _blocked(file, limits):
-                continue
-            holds_model = not file.parts or "unet" in file.parts
-            if holds_model and family.half_of(stem(file.name)) != 1 and (kind is Kind.CHECKPOINT or family.text_encoders):
-                yield file
-
-
-def _blocked(file: ModelFile, limits: Constraints) -> bool:
-    tags = {tag.casefold() for tag in file.tags}
-    return bool(tags & {tag.casefold() for tag in limits.blocked_tags} or {file.name, file.hub_id} & set(limits.blocked_ids))
-
-
-def _runs_here(family: Family, machine: Machine) -> bool:
-    return machine.host_version == UNKNOWN_HOST or family.runs_on(machine.host_version)
-
-
-@cache
-def _only_second() -> frozenset[str]:
-    """Families that only ever take over from another one: refiners."""
-    return frozenset(row.second_family for row in families().values() if row.second_family not in ("", row.id))
 
 
 def _first_complete(
@@ -171,7 +142,7 @@ def _why(chosen: _Candidate, others: tuple[tuple[str, float], ...], analysis: An
 
 
 def _judge(
-    file: ModelFile, request: Request, analysis: Analysis, library: Library, taste: Taste, machine: Machine
+    file: ModelFile, request: Request, analysis: Analysis, loras: tuple[ModelFile, ...], taste: Taste, machine: Machine
 ) -> _Candidate:
     family = family_of(file)
     assert family is not None
@@ -186,9 +157,15 @@ def _judge(
         "popularity": file.downloads / (file.downloads + 20_000),
     }
     score = sum(points[key] * weight for key, weight in WEIGHTS.items())
-    return _Candidate(
-        file, family, score * _takes_the_loras(family, request, library) * _bearable(file, request, machine), points
-    )
+    for factor in (
+        _takes_the_loras(family, loras),
+        _bearable(file, request, machine),
+        _at_the_pace(file, family, request.priority),
+        _writes(family, analysis),
+        _knows_the_tags(family, analysis),
+    ):
+        score *= factor
+    return _Candidate(file, family, score, points)
 
 
 def style_group(style: str) -> str:
@@ -221,9 +198,52 @@ def _says(words: frozenset[str], wanted: list[str]) -> float:
 
 
 def _content_fit(file: ModelFile, family: Family, analysis: Analysis) -> float:
-    if analysis.content == "text" or analysis.of("text"):
-        return float(_tendency(family).get("writes", 0.5))
+    if _writing_asked(analysis) == 1:
+        return _writing_skill(family)
     return 1.0 if analysis.content in _words_of(file) else 0.5
+
+
+def _writing_asked(analysis: Analysis) -> float:
+    """How surely words are to be read in the picture, 0–1: a street may have signs that nobody reads."""
+    if analysis.of("writing") or _QUOTED.search(analysis.text):
+        return 1.0
+    wording = any(concept.name in table("tendencies")["wording"] for concept in analysis.of("text"))
+    if analysis.dialect is Dialect.PROSE and (wording or analysis.content == "text"):
+        return 1.0
+    return _factors()["mere_sign"] if analysis.content == "text" or analysis.of("text") else 0.0
+
+
+def _writing_skill(family: Family) -> float:
+    return float(_tendency(family).get("writes", 0.5))
+
+
+def _writes(family: Family, analysis: Analysis) -> float:
+    """A factor below 1 for models that cannot write where words are asked for: no setting mends that."""
+    return 1.0 - _factors()["cannot_write"] * _writing_asked(analysis) * (1.0 - _writing_skill(family))
+
+
+def _knows_the_tags(family: Family, analysis: Analysis) -> float:
+    """A factor below 1 where the prompt speaks in score tags that this family was not trained on."""
+    found = {tag for tag in score_tags() if says(analysis.text, tag)}
+    if not found:
+        return 1.0
+    known = len(found & set(family.quality_tags)) / len(found)
+    return _factors()["foreign_tags"] + (1.0 - _factors()["foreign_tags"]) * known
+
+
+def _at_the_pace(file: ModelFile, family: Family, priority: Priority) -> float:
+    """A factor below 1 for distilled models at priority quality, and for the others at priority speed. What a family
+    lost when it was distilled as a whole stands in its rank."""
+    if priority is Priority.QUALITY and file.distillation is not None and not family.distilled:
+        return _factors()["distilled_at_quality"]
+    if priority is Priority.SPEED and not (family.distilled or file.distillation is not None):
+        return _factors()["full_at_speed"]
+    return 1.0
+
+
+def _factors() -> dict[str, float]:
+    rows: dict[str, float] = table("tendencies")["factors"]
+    return rows
 
 
 def _tendency(family: Family) -> dict[str, Any]:
@@ -259,7 +279,8 @@ def _bearable(file: ModelFile, request: Request, machine: Machine) -> float:
         return 1.0
     weights = weights_at_rest(file, machine)
     streams_well = 1.5 if request.priority in (Priority.QUALITY, Priority.BALANCED) else 0.8
-    in_ram = 1.0 if not machine.ram_bytes or weights < budget + machine.ram_bytes else 0.3
+    beside = machine.ram_bytes if on_gpu(machine) else 0
+    in_ram = 1.0 if not machine.ram_bytes or weights < budget + beside else 0.3
     return min(1.0, streams_well * budget / max(weights, 1)) * in_ram
 
 
@@ -268,9 +289,12 @@ def _liking(file: ModelFile, taste: Taste) -> float:
     return 0.5 + 0.5 * liking * ratings / (ratings + 3)
 
 
-def _takes_the_loras(family: Family, request: Request, library: Library) -> float:
-    """The share of the LoRAs the person fixed that this family loads, as a factor."""
-    fixed = [library.find(Kind.LORA, use.name) for use in request.loras or ()]
-    known = [file.family for file in fixed if file is not None and file.family is not None]
-    fitting = sum(name == family.id or name in family.lora_parents for name in known)
-    return fitting / len(known) if known else 1.0
+def _takes_the_loras(family: Family, loras: tuple[ModelFile, ...]) -> float:
+    """How well this family serves the LoRAs the person asked for, as a factor; never 0, so that the other points
+    decide where no model takes them."""
+    known = [file for file in loras if file.family is not None]
+    if not known:
+        return 1.0
+    fits = [1.0 if file.family == family.id else family.lora_parents.get(file.family or "", 0.0) for file in known]
+    least = _factors()["no_lora_loads"]
+    return least + (1.0 - least) * sum(fits) / len(fits)

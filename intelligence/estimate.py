@@ -65,17 +65,18 @@ def _stored(file: ModelFile) -> int:
 
 def _in_memory(stored_bytes: int, file: ModelFile, machine: Machine, element: int | None = None) -> int:
     stored = _stored(file)
-    used = element or (min(stored, 2) if _on_gpu(machine) else 4)
+    used = element or (min(stored, 2) if on_gpu(machine) else 4)
     return stored_bytes * used // stored
 
 
-def _on_gpu(machine: Machine) -> bool:
+def on_gpu(machine: Machine) -> bool:
     return machine.device.split(":")[0] != "cpu"
 
 
 def budget_bytes(machine: Machine, constraints: Constraints) -> int:
-    """Memory a plan may use: the machine's (RAM on a CPU), or the person's limit where that is lower; 0 = unknown."""
-    there = machine.vram_bytes if _on_gpu(machine) else machine.ram_bytes or machine.vram_bytes
+    """Memory a plan may use: the machine's, or the person's limit where that is lower; 0 = unknown. On a CPU
+    ``vram_bytes`` is the RAM with our own models counted as free, so it stays the same while one is loaded."""
+    there = machine.vram_bytes if on_gpu(machine) else machine.vram_bytes or machine.ram_bytes
     limit = constraints.max_vram_bytes
     if limit is None:
         return there
@@ -104,7 +105,7 @@ def decode_bytes(family: Family, settings: Settings, machine: Machine) -> int:
     size per latent pixel of 8 × 8). A tiled decode needs what one tile needs."""
     rows = table("settings")
     factor = rows["decode"]["architecture"].get(family.architecture, rows["decode"]["default"])
-    element = 2 if _on_gpu(machine) else 4
+    element = 2 if on_gpu(machine) else 4
     pixels = settings.width * settings.height * settings.batch
     if settings.tiled_decode:
         pixels = min(pixels, rows["tile"]["side"] ** 2)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ..data.families import Family, families
 from ..errors import MissingModel
-from ..plan import Kind, Library, LoraChoice, LoraUse, Mode, Reason, Request
-from .named import find_named, stem
+from ..plan import Analysis, Kind, Library, LoraChoice, LoraUse, Mode, ModelFile, Reason, Request
+from .named import answering, find_named, stem
 
 
 def fixed_loras(request: Request, written: tuple[LoraChoice, ...], library: Library) -> tuple[LoraChoice, ...] | None:
@@ -21,14 +22,45 @@ def fixed_loras(request: Request, written: tuple[LoraChoice, ...], library: Libr
 
 
 def written_loras(
-    request: Request, written: tuple[LoraUse, ...], library: Library
+    request: Request, written: tuple[LoraUse, ...], library: Library, family: Family
 ) -> tuple[tuple[LoraChoice, ...], tuple[Reason, ...]]:
-    """The LoRAs that stand in the prompt as ``<lora:…>``, and warnings for those that are not on this machine:
-    prompts are often pasted from elsewhere."""
-    found = [(use, _choice_or_none(use, request, library)) for use in written]
-    absent = (use.name for use, choice in found if choice is None)
-    warnings = tuple(Reason(f"lora:{name}", "warn.lora_missing", {"name": name}) for name in absent)
-    return tuple(choice for _, choice in found if choice is not None), warnings
+    """The LoRAs that stand in the prompt as ``<lora:…>``, and warnings for those left out, because they are not on
+    this machine or do not load on ``family``: prompts are often pasted from elsewhere."""
+    choices, warnings = [], []
+    for use in written:
+        choice = _choice_or_none(use, request, library)
+        warning = _why_not(use, choice, library, family)
+        if warning is not None:
+            warnings.append(warning)
+        elif choice is not None:
+            choices.append(choice)
+    return tuple(choices), tuple(warnings)
+
+
+def asked_files(request: Request, analysis: Analysis, library: Library) -> tuple[ModelFile, ...]:
+    """The local files of the LoRAs the person asks for, in the stack or in the prompt."""
+    files = list(library.of(Kind.LORA))
+    found = (
+        library.find(Kind.LORA, use.name) or next(iter(answering(files, use.name)), None)
+        for use in (*(request.loras or ()), *analysis.loras)
+    )
+    return tuple(file for file in found if file is not None)
+
+
+def loads_on(file: ModelFile, family: Family) -> bool:
+    """Whether a LoRA's keys fit the family's models; one of unknown family may."""
+    return file.family is None or file.family == family.id or file.family in family.lora_parents
+
+
+def _why_not(use: LoraUse, choice: LoraChoice | None, library: Library, family: Family) -> Reason | None:
+    if choice is None:
+        return Reason(f"lora:{use.name}", "warn.lora_missing", {"name": use.name})
+    file = library.find(Kind.LORA, choice.use.name)
+    if file is None or loads_on(file, family):
+        return None
+    other = families()[file.family].label if file.family in families() else file.family
+    values = {"name": stem(file.name), "other": other, "family": family.label}
+    return Reason(f"lora:{file.name}", "warn.lora_left_out", values)
 
 
 def _choice_or_none(use: LoraUse, request: Request, library: Library) -> LoraChoice | None:

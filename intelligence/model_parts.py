@@ -109,7 +109,7 @@ def _vae(
     file: ModelFile, family: Family, library: Library, request: Request, missing: list[FilePart]
 ) -> tuple[ModelFile | None, list[Reason]]:
     if request.vae is not None:
-        named = find_named(library, (Kind.VAE,), request.vae, request.language)
+        named = find_named(library, (Kind.VAE,), request.vae, request.language, in_part=True)
         return named, [Reason("vae", "vae.named", {"name": stem(named.name)})]
     safe = _half_precision_safe(family, library)
     if carries(file, "vae"):

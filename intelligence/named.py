@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
 from ..errors import BadRequest, MissingModel
 from ..plan import Kind, Library, ModelFile
 
+LEAST_LETTERS = 3  # a shorter part of a name says nothing
 MODEL_ENDINGS = (".safetensors", ".sft", ".ckpt", ".pt", ".pth", ".bin", ".gguf")
 
 
@@ -19,14 +21,17 @@ def stem(name: str) -> str:
     return base[: len(base) - len(ending)]
 
 
-def find_named(library: Library, kinds: tuple[Kind, ...], wanted: str, language: str = "en") -> ModelFile:
-    """The file ``wanted`` names: with or without folder and ending, in any case, either slash.
+def find_named(
+    library: Library, kinds: tuple[Kind, ...], wanted: str, language: str = "en", in_part: bool = False
+) -> ModelFile:
+    """The file ``wanted`` names: with or without folder and ending, in any case, either slash; with ``in_part``
+    a part of its name or title is enough ("dreamshaper turbo").
 
     Raises ``BadRequest`` when several files answer to the name or the file is unusable, and
     ``MissingModel`` with the nearest names when none does.
     """
     files = [file for file in library.files if file.kind in kinds]
-    matches = _matches(files, wanted)
+    matches = answering(files, wanted) or (_in_part(files, wanted) if in_part else [])
     if not matches:
         raise MissingModel("model_not_found", language, name=wanted, folder=_folders(kinds), near=_near(files, wanted))
     if len(matches) > 1:
@@ -36,14 +41,38 @@ def find_named(library: Library, kinds: tuple[Kind, ...], wanted: str, language:
     return matches[0]
 
 
-def _matches(files: list[ModelFile], wanted: str) -> list[ModelFile]:
+def answering(files: list[ModelFile], wanted: str) -> list[ModelFile]:
+    """The files whose whole name is ``wanted``."""
     path = _path(wanted)
     exact = [file for file in files if _path(file.name) == path]
     if exact:
         identical = [file for file in exact if file.name.replace("\\", "/") == wanted.replace("\\", "/")]
         return identical[:1] or exact
     tail = [file for file in files if f"/{_path(file.name)}".endswith(f"/{path}")]
-    return tail or [file for file in files if f"/{_without_ending(file.name)}".endswith(f"/{_without_ending(wanted)}")]
+    return tail or _usable_first(
+        [file for file in files if f"/{_without_ending(file.name)}".endswith(f"/{_without_ending(wanted)}")]
+    )
+
+
+def _usable_first(files: list[ModelFile]) -> list[ModelFile]:
+    return [file for file in files if file.usable] or files
+
+
+def _in_part(files: list[ModelFile], wanted: str) -> list[ModelFile]:
+    """The files whose name holds every word of ``wanted``; failing that, whose title does."""
+    words = re.findall(r"[^\W_]+", wanted.casefold())
+    if sum(map(len, words)) < LEAST_LETTERS:
+        return []
+    for text_of in (lambda file: _without_ending(file.name), lambda file: file.title):
+        found = [file for file in files if all(word in compact(text_of(file)) for word in words)]
+        if found:
+            return _usable_first(found)
+    return []
+
+
+def compact(text: str) -> str:
+    """Letters and digits alone: ``DreamShaper XL_v2`` → ``dreamshaperxlv2``."""
+    return re.sub(r"[\W_]+", "", text.casefold())
 
 
 def _path(name: str) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
-from ..data.families import Family
+from ..data.families import Family, families
 from ..plan import Analysis, Dialect, Mode, Reason, Request
 from .triggers import insert
 
@@ -47,6 +48,12 @@ def without_emphasis(text: str) -> str:
 def says(text: str, words: str) -> bool:
     """Whether ``text`` holds ``words`` as whole words; case, underscores and escapes do not matter."""
     return re.search(rf"(?<!\w){re.escape(_plain(words))}(?!\w)", _plain(text)) is not None
+
+
+@cache
+def score_tags() -> frozenset[str]:
+    """Tags like "score_9" that some family was trained on; no other reads them."""
+    return frozenset(tag for row in families().values() for tag in row.quality_tags if "score" in tag)
 
 
 def _plain(text: str) -> str:

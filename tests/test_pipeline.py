@@ -107,6 +107,13 @@ def test_loras_written_in_the_prompt_are_used_and_absent_ones_reported():
     assert "<lora" not in made.prompt
 
 
+def test_a_lora_written_in_the_prompt_that_does_not_load_is_left_out_and_told():
+    text = "a cat <lora:flux_anime:0.8> <lora:watercolor_wash:0.5>"
+    made = plan(text, checkpoint="sd_xl_base_1.0")
+    assert [choice.use.name for choice in made.loras] == ["watercolor_wash.safetensors"]
+    assert keys(made.warnings) == ["warn.lora_left_out"]
+
+
 def test_loras_written_in_the_prompt_count_towards_the_limit():
     made = plan(WORKED_EXAMPLE + " <lora:steam_locomotive:0.6>", constraints=Constraints(max_loras=2))
     assert [choice.use.name for choice in made.loras] == ["steam_locomotive.safetensors", "anime_style_v2.safetensors"]

@@ -2,8 +2,9 @@ import pytest
 from pack.data import table
 from pack.data.families import families
 from pack.errors import BadRequest, MissingModel
+from pack.intelligence.analyze import analyze
 from pack.intelligence.choose_model import choose_model
-from pack.plan import Analysis, Constraints, Dialect, Kind, LoraUse, ModelFile, Priority, Request, Taste
+from pack.plan import GIB, Analysis, Constraints, Dialect, Kind, LoraUse, Machine, ModelFile, Priority, Request, Taste
 from pack.tests.shelf import checkpoint, complete_set, diffusion, gpu, library, lora, parts_of
 
 REALISTIC = checkpoint("juggernautXL_v9.safetensors", tags=("photorealistic", "realism"))
@@ -96,9 +97,50 @@ def test_a_name_several_files_answer_to_lists_them():
 
 def test_a_missing_name_lists_near_ones_in_the_persons_language():
     with pytest.raises(MissingModel, match=r"juggernautXL_v9\.safetensors"):
-        choose(REALISTIC, ANIME, checkpoint="juggernaut_xl")
+        choose(REALISTIC, ANIME, checkpoint="jugernot_xl")
     with pytest.raises(MissingModel, match="Nombres más parecidos"):
-        choose(REALISTIC, checkpoint="juggernaut_xl", language="es")
+        choose(REALISTIC, checkpoint="jugernot_xl", language="es")
+
+
+@pytest.mark.parametrize("part", ["juggernaut", "Juggernaut XL", "naut v9", "nautxl", "jugger-naut"])
+def test_a_part_of_the_name_is_enough(part):
+    assert choose(ANIME, REALISTIC, PAINTED, checkpoint=part).file is REALISTIC
+
+
+def test_a_part_of_the_title_is_enough_and_the_file_name_goes_first():
+    titled = checkpoint("v5prn.safetensors", title="Dream Shaper XL Turbo")
+    assert choose(titled, REALISTIC, checkpoint="dreamshaper turbo").file is titled
+    assert choose(titled, PAINTED, checkpoint="dream").file is PAINTED
+
+
+def test_a_part_that_several_names_hold_lists_them():
+    with pytest.raises(BadRequest, match=r"juggernautXL_v8\.safetensors, juggernautXL_v9\.safetensors"):
+        choose(REALISTIC, checkpoint("juggernautXL_v8.safetensors"), checkpoint="juggernaut")
+    with pytest.raises(MissingModel):
+        choose(REALISTIC, checkpoint="v9")
+
+
+def test_an_unusable_file_does_not_make_a_name_ambiguous():
+    pickle = checkpoint("juggernaut_v9.ckpt", problem="file_pickle")
+    assert choose(REALISTIC, pickle, checkpoint="juggernaut").file is REALISTIC
+
+
+@pytest.mark.parametrize("name", ["sdxl", "SDXL", "SDXL 1.0"])
+def test_a_familys_name_picks_its_best_model(name):
+    other = diffusion("flux1-dev.safetensors", "flux_dev")
+    chosen = choose(other, *parts_of("flux_dev"), REALISTIC, ANIME, style="anime", checkpoint=name)
+    assert chosen.file is ANIME and chosen.family.id == "sdxl"
+
+
+@pytest.mark.parametrize("name", ["flux_dev", "Flux.1 dev", "flux.1-dev"])
+def test_a_familys_label_picks_its_best_model(name):
+    other = diffusion("the_one.safetensors", "flux_dev")
+    assert choose(other, *parts_of("flux_dev"), REALISTIC, style="anime", checkpoint=name).file is other
+
+
+def test_a_file_called_like_a_family_goes_first():
+    named = checkpoint("flux_dev.safetensors")
+    assert choose(named, *complete_set("flux_dev")[1:], checkpoint="flux_dev").file is named
 
 
 def test_a_damaged_file_is_refused_by_name_and_never_chosen():
@@ -148,6 +190,99 @@ def test_families_of_newer_hosts_are_left_out_on_old_ones():
 def test_a_refiner_is_never_chosen_alone():
     with pytest.raises(MissingModel):
         choose(checkpoint("refiner.safetensors", "sdxl_refiner"))
+
+
+UNKNOWN = ModelFile(Kind.CHECKPOINT, "stranger.safetensors", 10, parts=frozenset({"unet"}))
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        (checkpoint("old.ckpt", problem="file_pickle"), r"old.*\.safetensors versions"),
+        (checkpoint("short.safetensors", problem="file_truncated"), "short.safetensors is incomplete"),
+        (UNKNOWN, "stranger.*set its family"),
+        (checkpoint("inpaint.safetensors", family=None), "inpaint.*name one"),
+        (checkpoint("refiner.safetensors", "sdxl_refiner"), "refiner.*put that model"),
+        (checkpoint("blocked.safetensors", tags=("secret",)), "constraints.*blocked"),
+        (diffusion("z.safetensors", "z_image_turbo"), "update ComfyUI"),
+        (checkpoint("vae.safetensors", parts=frozenset({"vae"})), "vae.*No complete|No complete.*vae"),
+    ],
+)
+def test_why_no_model_is_usable_is_told_for_each_kind_of_file(file, said):
+    asked = {"machine": gpu(host_version="0.3.64"), "constraints": Constraints(blocked_tags=("secret",))}
+    with pytest.raises(MissingModel, match=said) as missing:
+        choose(file, **asked)
+    assert missing.value.code == "none_usable"
+    with pytest.raises(MissingModel) as several:
+        choose(file, checkpoint("other.ckpt", problem="file_pickle"), **asked, language="es")
+    assert "other" in str(several.value) and file.name.split(".")[0] in str(several.value)
+
+
+# --------------------------------------------------------------------------- what matters most
+
+FULL = checkpoint("dream.safetensors", tags=("artistic", "painting", "photo", "anime"))
+TURBO = checkpoint("dreamTurbo.safetensors", tags=("artistic", "painting"), distillation="turbo", downloads=900_000)
+
+
+@pytest.mark.parametrize("style", ["none", "photo", "anime", "oil_painting"])
+def test_quality_takes_the_full_model_and_speed_the_fast_one(style):
+    plain = checkpoint("plain.safetensors")
+    assert choose(plain, TURBO, style=style, priority=Priority.QUALITY).file is plain
+    assert choose(FULL, TURBO, style=style, priority=Priority.SPEED).file is TURBO or style in ("photo", "anime")
+
+
+WRITERS = ("qwen_image", "z_image_turbo", "flux_dev")
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a neon sign that says OPEN",
+        "a photo of a shop window with the words SALE",
+        'a poster, "JAZZ NIGHT", watercolor',
+        "una tarjeta de navidad con las palabras FELIZ NAVIDAD",
+        "un cartel que dice FELIZ NAVIDAD",
+    ],
+)
+def test_words_in_the_picture_go_to_a_model_that_can_write(writer, text):
+    liked = checkpoint("juggernautXL.safetensors", tags=("photo",), downloads=900_000)
+    files = (liked, TURBO, *complete_set(writer))
+    chosen = choose_model(Request(text), analyze(text), library(*files), Taste(), gpu(24))
+    assert chosen.family.id == writer
+
+
+def test_signs_nobody_reads_do_not_overrule_the_style():
+    text = "1girl, city street, signs, anime"
+    files = (checkpoint("wai.safetensors", "illustrious"), *complete_set("qwen_image"))
+    assert choose_model(Request(text), analyze(text), library(*files), Taste(), gpu(24)).family.id == "illustrious"
+
+
+def test_score_tags_speak_for_the_family_that_knows_them():
+    text = "score_9, score_8_up, 1girl, anime, solo"
+    files = [checkpoint(f"{family}.safetensors", family) for family in ("illustrious", "noobai", "sdxl", "pony")]
+    assert choose_model(Request(text), analyze(text), library(*files), Taste(), gpu()).family.id == "pony"
+    plain = "1girl, anime, solo"
+    assert choose_model(Request(plain), analyze(plain), library(*files), Taste(), gpu()).family.id != "pony"
+
+
+@pytest.mark.parametrize("family", ["sd15", "pony", "flux_dev"])
+def test_loras_written_in_the_prompt_pull_the_model_to_their_family(family):
+    text = f"a cat <lora:Watercolor_{family}:0.8>"
+    other = lora(f"sub/Watercolor_{family}.safetensors", family)
+    files = (REALISTIC, PAINTED, *complete_set(family), other)
+    assert choose_model(Request(text), analyze(text), library(*files), Taste(), gpu(24)).family.id == family
+
+
+def test_where_no_model_takes_the_loras_the_other_points_decide():
+    files = (checkpoint("a_real.safetensors", tags=("photo",)), ANIME, lora("f.safetensors", "flux_dev"))
+    assert choose(*files, style="anime", loras=(LoraUse("f.safetensors", 1, 1),)).file is ANIME
+
+
+def test_a_plan_on_a_cpu_stays_the_same_while_a_model_is_loaded():
+    files = (checkpoint("a.safetensors", dtype="fp32"), checkpoint("small.safetensors", "sd15", part_bytes={"unet": 2 * GIB}))
+    free, loaded = (Machine("cpu", 14 * GIB, ram * GIB, "0.33.0") for ram in (14, 3))
+    assert choose(*files, machine=free).alternatives == choose(*files, machine=loaded).alternatives
 
 
 # --------------------------------------------------------------------------- parts

@@ -59,6 +59,7 @@ def test_budget_is_the_machines_or_the_persons_limit():
     assert budget_bytes(gpu(12), Constraints(max_vram_bytes=6 * GIB)) == 6 * GIB
     assert budget_bytes(gpu(12), Constraints(max_vram_bytes=24 * GIB)) == 12 * GIB
     assert budget_bytes(CPU, NO_LIMIT) == 16 * GIB
+    assert budget_bytes(Machine("cpu", 14 * GIB, 3 * GIB), NO_LIMIT) == 14 * GIB
     assert budget_bytes(Machine(), NO_LIMIT) == 0
 
 
