@@ -8,6 +8,7 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from ..errors import UserError
 from ..plan import Kind
@@ -95,7 +96,7 @@ class Scan:
             return gone.pop(name, None) == identity[3]
 
         # As plain tuples: garbage collection walks over named ones again and again.
-        changed = deque(tuple(found) for found in walk(root, self.extensions, unreadable, unchanged))
+        changed: deque[tuple[Any, ...]] = deque(tuple(found) for found in walk(root, self.extensions, unreadable, unchanged))
         self.notes += [UserError("folder_unreadable", path=path) for path in unreadable if path != root]
         self._remove(kind, root, gone)
         self._read_all(kind, root, changed)
@@ -113,7 +114,7 @@ class Scan:
                 bump(connection, "revision", "changes")
             self.removed += len(gone)
 
-    def _read_all(self, kind: Kind, root: str, changed: deque[tuple[object, ...]]) -> None:
+    def _read_all(self, kind: Kind, root: str, changed: deque[tuple[Any, ...]]) -> None:
         rows: list[tuple[object, ...]] = []
         since = time.monotonic()
         try:
