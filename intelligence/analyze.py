@@ -31,7 +31,7 @@ def analyze(prompt: str, language: str | None = None) -> Analysis:
     refusals = find_refusals(plain, all_words)
     words = blanked(all_words, refusals)
     hits = find(words, _languages(spoken))
-    style, content = style_of(words, hits, dialect), content_of(words, hits)
+    style, content = style_of(words, hits, dialect, spoken), content_of(words, hits)
     concepts = _concepts(hits)
     complexity = complexity_of(words, concepts)
     quality = _quality(hits)
@@ -72,7 +72,7 @@ def _languages(spoken: str) -> tuple[str, ...]:
 def _concepts(hits: Sequence[Hit]) -> tuple[Concept, ...]:
     found: dict[tuple[str, str], Concept] = {}
     for hit in hits:
-        entry = min(hit.entries, key=_is_evidence)
+        entry = min(hit.entries, key=lambda entry: (_is_evidence(entry), entry.category != "detail"))
         place = (entry.category, entry.name)
         known = found.get(place)
         words = known.words if known else ()
@@ -85,7 +85,7 @@ def _concepts(hits: Sequence[Hit]) -> tuple[Concept, ...]:
 
 def _is_evidence(entry: Entry) -> bool:
     """A phrase is one concept: what it is counts before what it only speaks for ("school uniform" is clothing, though
-    it also speaks for anime)."""
+    it also speaks for anime); detail counts before the look it speaks for."""
     return entry.category in EVIDENCE or (entry.category == "style" and entry.strength < NAMES_STYLE)
 
 
