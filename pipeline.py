@@ -126,4 +126,5 @@ def _limits(
         castable=model.file.kind is Kind.DIFFUSION_MODEL,
         few_steps=distillation is not None or model.family.distilled,
         manual=request.mode is Mode.MANUAL,
+        keeps_shape=request.keeps_shape,
     )

@@ -8,7 +8,7 @@ from functools import cache, lru_cache
 from ..data import table
 from ..data.families import Family
 from ..plan import Analysis, Mode, Reason, Request, Settings
-from .choose_model import style_group
+from .suitability import style_group
 from .write_prompt import says
 
 _REFUSED = re.compile(r"\b(?:no|not|without|sin|ningún|ninguna)\s+\w+", re.IGNORECASE)
