@@ -11,7 +11,7 @@ from .intelligence.advice import tips, trade_offs
 from .intelligence.check import Draft, check
 from .intelligence.choose_model import ModelChoice, choose_model
 from .intelligence.estimate import Load, load_of
-from .intelligence.fixed_loras import fixed_loras, written_loras
+from .intelligence.fixed_loras import beside, fixed_loras, written_loras
 from .intelligence.limits import Limits, fit
 from .intelligence.named import stem
 from .intelligence.negative import write_negative
@@ -51,7 +51,7 @@ def make_plan(
     prompt, prompt_reasons = write_prompt(request, analysis, model.family, triggers)
     negative, negative_reasons, negative_warnings = write_negative(request, analysis, model.family, fitted.settings)
     models = replace(model.models, weight_dtype=fitted.weight_dtype)
-    draft = Draft(request, model.family, models, fitted.settings, prompt, chosen, distillation, library)
+    draft = Draft(request, model.family, models, fitted.settings, prompt, chosen, distillation, library, analysis)
     complexity, style, content = analysis.complexity.level, analysis.style, analysis.content
     advised = (*trade_offs(draft, settings, fitted.estimate), *tips(draft, complexity, style, content, fitted.estimate))
     return Plan(
@@ -86,12 +86,12 @@ def _loras(
     if fixed is not None:
         return fixed, (), (Reason("loras", "loras.yours" if fixed else "loras.none_asked"),)
     if not library.of(Kind.LORA):
-        return written, (), (Reason("loras", "lora.no_files", {"family": family.label}),)
+        return (), (), (Reason("loras", "lora.no_files", {"family": family.label}),)
     from .intelligence.recommend import recommend  # late: the ranking needs numpy
 
     given = tuple(choice.use for choice in written)
     advice = recommend(analysis, family.id, library, taste, request.constraints, vectors=vectors, given=given)
-    return (*written, *advice.chosen), advice.near_misses, advice.reasons
+    return (*written, *advice.chosen), advice.near_misses, beside(written, advice.chosen, advice.reasons, family)
 
 
 def _distillation(model: ModelChoice, loras: tuple[LoraChoice, ...]) -> tuple[Distillation | None, str]:
@@ -126,4 +126,5 @@ def _limits(
         castable=model.file.kind is Kind.DIFFUSION_MODEL,
         few_steps=distillation is not None or model.family.distilled,
         manual=request.mode is Mode.MANUAL,
+        keeps_shape=request.keeps_shape,
     )

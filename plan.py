@@ -176,6 +176,11 @@ class Request:
     has_image: bool = False
     language: str = "en"
 
+    @property
+    def keeps_shape(self) -> bool:
+        """Whether the init image's own shape decides the picture's: a planned size then means its pixels alone."""
+        return self.has_image and not (self.fixed.width or self.fixed.height)
+
 
 # --------------------------------------------------------------------------- what was read in the prompt
 
@@ -320,7 +325,7 @@ def _by_name(library: Library) -> dict[tuple[Kind, str], ModelFile]:
 class Machine:
     """What a plan may count on. ``vram_bytes`` and ``ram_bytes`` are what is there less what others use, in
     whole GiB so that a plan does not flip because our own model is loaded. ``seconds_per_step`` maps
-    "family@megapixels" to times measured here."""
+    ``estimate.timing_key`` to times measured here."""
 
     device: str = "cpu"
     vram_bytes: int = 0

@@ -2,32 +2,8 @@
 
 from __future__ import annotations
 
+from ..data import table
 from ..plan import Plan, Settings
-
-# ComfyUI's sampler names as A1111 spells them; others are written as they are.
-_SAMPLERS = {
-    "euler": "Euler",
-    "euler_ancestral": "Euler a",
-    "heun": "Heun",
-    "dpm_2": "DPM2",
-    "dpm_2_ancestral": "DPM2 a",
-    "lms": "LMS",
-    "dpmpp_2m": "DPM++ 2M",
-    "dpmpp_sde": "DPM++ SDE",
-    "dpmpp_2m_sde": "DPM++ 2M SDE",
-    "dpmpp_2m_sde_gpu": "DPM++ 2M SDE",
-    "dpmpp_3m_sde": "DPM++ 3M SDE",
-    "ddim": "DDIM",
-    "uni_pc": "UniPC",
-    "lcm": "LCM",
-}
-_SCHEDULERS = {
-    "karras": "Karras",
-    "exponential": "Exponential",
-    "sgm_uniform": "SGM Uniform",
-    "simple": "Simple",
-    "beta": "Beta",
-}
 
 
 def parameters_text(plan: Plan, seed: int | None) -> str:
@@ -43,9 +19,12 @@ def parameters_text(plan: Plan, seed: int | None) -> str:
 
 def sampler_label(settings: Settings) -> str:
     """Sampler and scheduler as people say them: "DPM++ 2M Karras"."""
-    sampler = _SAMPLERS.get(settings.sampler, settings.sampler)
-    scheduler = _SCHEDULERS.get(settings.scheduler, "")
-    return f"{sampler} {scheduler}".strip()
+    return f"{_spelled('sampler', settings.sampler)} {_spelled('scheduler', settings.scheduler)}".strip()
+
+
+def _spelled(kind: str, name: str) -> str:
+    row = table("samplers")[kind].get(name, {})
+    return str(row.get("a1111", row.get("label", name if kind == "sampler" else "")))
 
 
 def _fields(plan: Plan, seed: int | None) -> dict[str, object]:
@@ -55,7 +34,8 @@ def _fields(plan: Plan, seed: int | None) -> dict[str, object]:
         fields["Distilled CFG Scale"] = f"{settings.guidance:g}"
     if seed is not None:
         fields["Seed"] = seed
-    fields["Size"] = f"{settings.width}x{settings.height}"
+    if not plan.request.keeps_shape:  # the picture's own shape is known only once it is drawn
+        fields["Size"] = f"{settings.width}x{settings.height}"
     fields["Model"] = _stem(plan.models.checkpoint or plan.models.diffusion_model or "")
     if settings.clip_skip:
         fields["Clip skip"] = settings.clip_skip

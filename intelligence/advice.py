@@ -60,4 +60,4 @@ def _tips(draft: Draft, level: Level, style: str, content: str, estimate: Estima
 
 def _framed(draft: Draft) -> bool:
     fixed = draft.request.fixed
-    return fixed.width is not None or fixed.height is not None or framing(draft.prompt) is not None
+    return draft.request.has_image or fixed.width is not None or fixed.height is not None or framing(draft.prompt) is not None

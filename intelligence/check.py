@@ -7,13 +7,15 @@ from dataclasses import dataclass
 
 from ..data import table
 from ..data.families import Distillation, Family, distillations, families
-from ..plan import Kind, Library, LoraChoice, Models, Reason, Request, Settings
-from .named import stem
+from ..plan import Analysis, Kind, Library, LoraChoice, Mode, Models, Reason, Request, Settings
+from .named import answering, stem
 from .resolution import native_size
 from .write_prompt import says, score_tags
 
 SELDOM_FITS = 0.6  # below this share of its relevance a related family's LoRA loads but seldom looks right
 
+UNREAD = Analysis("", "")
+FOREIGN = ("es", "other")  # what the reader calls languages that are not English, nor English in part
 LONG_PROMPT = 8_000  # letters; about 2,000 tokens, more than any of the text encoders was trained on
 
 
@@ -29,6 +31,7 @@ class Draft:
     loras: tuple[LoraChoice, ...]
     distillation: Distillation | None
     library: Library
+    analysis: Analysis = UNREAD
 
     @property
     def few_steps(self) -> bool:
@@ -146,10 +149,9 @@ def _stack(draft: Draft) -> Iterator[Reason]:
     if len(draft.loras) > limit:
         yield Reason("loras", "warn.fixed_over_limit", {"what": "loras", "value": len(draft.loras), "limit": limit})
     total = sum(abs(choice.use.strength_model) for choice in draft.loras if choice.distillation is None)
-    if total > table("settings")["loras"]["total_strength"]:
-        yield Reason(
-            "loras", "warn.lora_total", {"total": round(total, 2), "limit": table("settings")["loras"]["total_strength"]}
-        )
+    most = table("recommend")["strength"]["most_in_total"]
+    if total > most:
+        yield Reason("loras", "warn.lora_total", {"total": round(total, 2), "limit": most})
 
 
 def _distillations(draft: Draft) -> Iterator[Reason]:
@@ -186,6 +188,26 @@ def _quality_tags(draft: Draft) -> Iterator[Reason]:
         yield Reason("prompt", "warn.foreign_tags", {"words": ", ".join(found), "family": draft.family.label})
 
 
+def _language(draft: Draft) -> Iterator[Reason]:
+    """Text encoders that were trained on English make little of other languages."""
+    read = draft.analysis
+    translated = read.translation is not None and draft.request.mode is not Mode.MANUAL
+    if read.language in FOREIGN and not translated and draft.family.id not in table("tendencies")["multilingual"]:
+        yield Reason("prompt", "warn.prompt_language", {"family": draft.family.label})
+
+
+def _embeddings(draft: Draft) -> Iterator[Reason]:
+    files = list(draft.library.of(Kind.EMBEDDING))
+    for name in draft.analysis.embeddings:
+        file = next(iter(answering(files, name)), None)
+        family = families().get(file.family or "") if file else None
+        if file is None and draft.library.complete:
+            yield Reason("prompt", "warn.embedding_missing", {"name": name})
+        elif family is not None and family.architecture != draft.family.architecture:
+            values = {"name": name, "other": family.label, "family": draft.family.label}
+            yield Reason("prompt", "warn.embedding_family", values)
+
+
 def _length(draft: Draft) -> Iterator[Reason]:
     if not draft.request.prompt.strip():
         yield Reason("prompt", "warn.prompt_empty")
@@ -213,6 +235,8 @@ _RULES: tuple[Callable[[Draft], Iterator[Reason]], ...] = (
     _distillations,
     _triggers,
     _quality_tags,
+    _language,
+    _embeddings,
     _length,
     _library,
 )

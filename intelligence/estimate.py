@@ -15,6 +15,7 @@ from ..plan import Constraints, Estimate, Machine, ModelFile, Settings
 MIB = 1024**2
 # Bytes per weight by the registry's dtype names; what is not listed counts as 16 bit.
 ELEMENT_BYTES = {"fp64": 8, "fp32": 4, "fp16": 2, "bf16": 2, "fp8_e4m3fn": 1, "fp8_e5m2": 1, "int8": 1, "uint8": 1}
+FEW_STEPS = 12  # distilled models are run with 1–8 steps, most others with 20 and more
 CLIP_TOKENS_AREA = 256  # pixels a transformer of the SD/Flux line turns into one token: 8×8 latent, 2×2 patches
 
 
@@ -93,9 +94,8 @@ def activation_bytes(family: Family, settings: Settings, machine: Machine) -> in
     with memory-efficient attention, ``area * 0.15 * memory_usage_factor`` MiB without; area = latent pixels
     of the whole batch, twice where the negative prompt runs beside the positive one.
     """
-    passes = 2 if settings.cfg > 1 else 1
     side = family.latent_scale
-    area = settings.batch * passes * (settings.width // side) * (settings.height // side)
+    area = settings.batch * _passes(settings) * (settings.width // side) * (settings.height // side)
     per_latent_pixel = 2 * 0.01 if machine.device.split(":")[0] == "cuda" else 0.15
     return int(area * per_latent_pixel * family.memory_factor * MIB)
 
@@ -136,9 +136,18 @@ def estimate(family: Family, settings: Settings, load: Load, machine: Machine, c
 
 
 def timing_key(family: str, settings: Settings) -> str:
-    """The key of ``Machine.seconds_per_step`` a run belongs to: ``family@megapixels`` of the whole batch, with
-    two significant digits."""
-    return f"{family}@{_megapixels(settings):.2g}"
+    """The key of ``Machine.seconds_per_step`` a run belongs to: ``workload@megapixels`` of the whole batch, with two
+    significant digits. A workload is the family with what makes its steps comparable: the passes of each step (CFG
+    above 1 runs the negative prompt, too) and whether they are so few that loading and encoding outweigh them."""
+    return f"{_workload(family, settings, settings.steps <= FEW_STEPS)}@{_megapixels(settings):.2g}"
+
+
+def _workload(family: str, settings: Settings, few: bool) -> str:
+    return f"{family}/{_passes(settings)}{'-few' if few else ''}"
+
+
+def _passes(settings: Settings) -> int:
+    return 2 if settings.cfg > 1 else 1
 
 
 def _megapixels(settings: Settings) -> float:
@@ -157,22 +166,24 @@ def seconds_of(family: Family, settings: Settings, load: Load, machine: Machine)
     device = machine.device.split(":")[0]
     rate = rows["throughput"].get(device, rows["throughput"]["default"]) * 1e12
     tokens = settings.width * settings.height / CLIP_TOKENS_AREA
-    passes = 2 if settings.cfg > 1 else 1
-    step = 2 * load.parameters * tokens * passes / rate
+    step = 2 * load.parameters * tokens * _passes(settings) / rate
     return float(round(step * settings.steps * settings.batch + rows["overhead"]["seconds"])), False
 
 
 def _measured_step(family: Family, settings: Settings, measured: Mapping[str, float]) -> float | None:
+    """Seconds a step of runs of the same workload; a plan of few steps may go by long runs, never the reverse."""
     exact = measured.get(timing_key(family.id, settings))
     if exact is not None:
         return exact
+    wanted = [_workload(family.id, settings, few) for few in (True, False) if not few or settings.steps <= FEW_STEPS]
     megapixels = max(_megapixels(settings), 0.01)
-    keys = [key.rpartition("@") for key in measured]
-    sizes = {float(size): measured[f"{name}@{size}"] for name, _, size in keys if name == family.id and _positive(size)}
-    if not sizes:
-        return None
-    nearest = min(sizes, key=lambda size: abs(size - megapixels))
-    return sizes[nearest] * megapixels / nearest
+    for workload in wanted:
+        keys = [key.rpartition("@") for key in measured]
+        sizes = {float(size): measured[f"{name}@{size}"] for name, _, size in keys if name == workload and _positive(size)}
+        if sizes:
+            nearest = min(sizes, key=lambda size: abs(size - megapixels))
+            return sizes[nearest] * megapixels / nearest
+    return None
 
 
 def _positive(text: str) -> bool:

@@ -9,6 +9,7 @@ from ..data import table
 from ..errors import sentence
 from ..plan import GIB, LoraChoice, Measured, Plan, Reason, Verbosity
 from .named import stem
+from .resolution import megapixels
 
 LEVELS = tuple(Verbosity)
 # What the parameter section lists, in this order; the first ones at every level that has the section.
@@ -55,11 +56,16 @@ def _summary(plan: Plan, language: str) -> str:
     key = "summary.none" if not named else "summary.one" if len(named) == 1 else "summary.selected"
     selected = _say(key, language, loras=_listed(named, language))
     guidance = "" if settings.guidance is None else f", {_say('label.guidance', language)} {settings.guidance:g}"
-    params = _say(
-        "summary.params", language, steps=settings.steps, cfg=f"{settings.cfg:g}", size=f"{settings.width}×{settings.height}"
-    )
+    params = _say("summary.params", language, steps=settings.steps, cfg=f"{settings.cfg:g}", size=_size(plan, language))
     complexity = _say("summary.complexity", language, level=_label("level", plan.analysis.complexity.level.value, language))
     return f"{selected} | {params}{guidance} | {complexity}"
+
+
+def _size(plan: Plan, language: str) -> str:
+    size = (plan.settings.width, plan.settings.height)
+    if plan.request.keeps_shape:
+        return _say("summary.shape", language, megapixels=f"{megapixels(size):g}")
+    return f"{size[0]}×{size[1]}"
 
 
 def _listed(names: list[str], language: str) -> str:

@@ -9,7 +9,7 @@ from ..data import table
 from ..data.families import Family
 from ..plan import Constraints, Estimate, Fixed, Machine, Priority, Reason, Settings
 from .estimate import Load, budget_bytes, decode_bytes, estimate
-from .resolution import shrink
+from .resolution import megapixels, shrink
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class Limits:
     castable: bool = False
     few_steps: bool = False
     manual: bool = False
+    keeps_shape: bool = False
 
     def cost(self, settings: Settings, weight_dtype: str = "default") -> Estimate:
         return estimate(self.family, settings, self.load_with(weight_dtype), self.machine, self.constraints)
@@ -108,7 +109,13 @@ def _smaller(state: Fit, limits: Limits) -> Fit:
         limits.family, (state.settings.width, state.settings.height), max(floor, int(pixels * max(room, 1) / wanted))
     )
     values = {"width": width, "height": height, "wanted": f"{state.settings.width}×{state.settings.height}"}
-    return _with(state, limits, Reason("size", "size.memory", values), replace(state.settings, width=width, height=height))
+    key = "size.memory_image" if limits.keeps_shape else "size.memory"
+    return _with(
+        state,
+        limits,
+        Reason("size", key, {**values, "megapixels": megapixels((width, height))}),
+        replace(state.settings, width=width, height=height),
+    )
 
 
 def _quicker(state: Fit, limits: Limits) -> Fit:

@@ -8,8 +8,8 @@ from functools import cache, lru_cache
 from ..data import table
 from ..data.families import Family
 from ..plan import Analysis, Mode, Reason, Request, Settings
-from .choose_model import style_group
 from .refusals import asked_part, refused_terms
+from .suitability import style_group
 from .write_prompt import says
 
 _ENDINGS = ("ness", "ing", "ed", "es", "ly", "y", "s", "e")

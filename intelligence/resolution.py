@@ -8,11 +8,12 @@ from functools import cache
 
 from ..data import table
 from ..data.families import Family
-from ..plan import Analysis, Reason, Request
+from ..plan import Analysis, Mode, Reason, Request
 from .formats import is_something_else
 from .refusals import asked_part
 
 Size = tuple[int, int]
+MOST_SIDE = 16_384  # nodes.py MAX_RESOLUTION
 LEAST_SIDE = 16  # what ComfyUI's latent nodes take at least
 
 
@@ -24,7 +25,7 @@ def choose_size(request: Request, analysis: Analysis, family: Family) -> tuple[S
     limit = request.constraints.max_pixels
     if limit is None or width * height <= limit:
         return (width, height), (reason,), ()
-    return _within(family, (width, height), limit, (reason,))
+    return _within(request, family, (width, height), limit, (reason,))
 
 
 def framing(text: str) -> tuple[str, str, float] | None:
@@ -56,12 +57,24 @@ def native_size(family: Family) -> Size:
 
 def _free(request: Request, analysis: Analysis, family: Family) -> tuple[Size, Reason]:
     native = native_size(family)
-    asked = framing(analysis.text)
+    if request.keeps_shape:
+        values = {"megapixels": megapixels(native), "default": _text(native), "family": family.label}
+        return native, Reason("size", "size.image", values)
+    asked = _framing(request, analysis)
     size = bucket(family, asked[2]) if asked else native
     values = {"width": size[0], "height": size[1], "default": _text(native), "family": family.label}
     if asked is None or asked[2] == 1:
         return size, Reason("size", "size.native", values)
     return size, Reason("size", "size.framing", {**values, "word": asked[1]})
+
+
+def megapixels(size: Size) -> float:
+    return round(size[0] * size[1] / 1e6, 2)
+
+
+def _framing(request: Request, analysis: Analysis) -> tuple[str, str, float] | None:
+    """What the words ask for; in MANUAL mode the person's inputs alone decide."""
+    return None if request.mode is Mode.MANUAL else framing(analysis.text)
 
 
 def bucket(family: Family, aspect: float) -> Size:
@@ -89,18 +102,24 @@ def shrink(family: Family, size: Size, pixels: int) -> Size:
 
 
 def _within(
-    family: Family, size: Size, limit: int, reasons: tuple[Reason, ...]
+    request: Request, family: Family, size: Size, limit: int, reasons: tuple[Reason, ...]
 ) -> tuple[Size, tuple[Reason, ...], tuple[Reason, ...]]:
     width, height = shrink(family, size, limit)
-    values = {"width": width, "height": height, "limit": limit, "wanted": _text(size)}
-    told = (*reasons, Reason("size", "size.limited", values))
+    values = {
+        "width": width,
+        "height": height,
+        "limit": limit,
+        "wanted": _text(size),
+        "megapixels": megapixels((width, height)),
+    }
+    told = (*reasons, Reason("size", "size.limited_image" if request.keeps_shape else "size.limited", values))
     if width * height > limit:
         return (width, height), told, (Reason("size", "warn.max_pixels", values),)
     return (width, height), told, ()
 
 
 def _fixed(request: Request, analysis: Analysis, family: Family) -> tuple[Size, tuple[Reason, ...], tuple[Reason, ...]]:
-    wanted = _completed(request.fixed.width, request.fixed.height, analysis, family)
+    wanted = _completed(request, analysis, family)
     # Latents are whole numbers of `multiple` pixels; a host that rounds by itself rounds down.
     size = tuple(max(LEAST_SIDE, side // family.multiple * family.multiple) for side in wanted)
     width, height = size
@@ -116,15 +135,21 @@ def _fixed(request: Request, analysis: Analysis, family: Family) -> tuple[Size, 
     return (width, height), (Reason("size", "size.fixed", values),), tuple(warnings)
 
 
-def _completed(width: int | None, height: int | None, analysis: Analysis, family: Family) -> Size:
-    asked = framing(analysis.text)
+def _completed(request: Request, analysis: Analysis, family: Family) -> Size:
+    """The fixed sides; one that is not follows the framing, inside what ComfyUI takes."""
+    width, height = request.fixed.width, request.fixed.height
+    asked = _framing(request, analysis)
     aspect = asked[2] if asked else 1.0
     if width is None:
         assert height is not None
-        width = round(height * aspect / family.multiple) * family.multiple
+        width = _side(height * aspect, family)
     if height is None:
-        height = round(width / aspect / family.multiple) * family.multiple
+        height = _side(width / aspect, family)
     return max(width, LEAST_SIDE), max(height, LEAST_SIDE)
+
+
+def _side(pixels: float, family: Family) -> int:
+    return min(round(pixels / family.multiple) * family.multiple, MOST_SIDE)
 
 
 def _text(size: Size) -> str:

@@ -10,10 +10,10 @@ from typing import Any
 from ..data import table
 from ..data.families import Distillation, Family
 from ..plan import Analysis, Level, Machine, Mode, Priority, Reason, Request, Settings
-from .choose_model import style_group
 from .resolution import choose_size
 from .rules_complexity import COMPLEX_FROM, MODERATE_FROM
-from .samplers import label_of, recognise
+from .samplers import apart, label_of, recognise
+from .suitability import style_group
 
 Decided = tuple[Any, list[Reason]]
 
@@ -138,6 +138,10 @@ def _guidance(case: Situation) -> Decided:
 
 
 def _by_style(case: Situation, decision: str, default: float) -> tuple[float, Reason]:
+    if case.manual:
+        return default, Reason(
+            decision, f"{decision}.manual", {"value": default, "default": default, "family": case.family.label}
+        )
     group = style_group(case.analysis.style)
     low, high = case.family.cfg.get(group, case.family.cfg["default"])
     priority = case.request.priority
@@ -176,11 +180,20 @@ def _practice(family: Family, value: float) -> list[Reason]:
 
 
 def _sampler(case: Situation) -> Decided:
-    return _named(case, "sampler", 0, case.request.fixed.sampler, case.machine.samplers)
+    return _named(case, "sampler", 0, _spoken(case)[0], case.machine.samplers)
 
 
 def _scheduler(case: Situation) -> Decided:
-    return _named(case, "scheduler", 1, case.request.fixed.scheduler, case.machine.schedulers)
+    return _named(case, "scheduler", 1, _spoken(case)[1], case.machine.schedulers)
+
+
+def _spoken(case: Situation) -> tuple[str | None, str | None]:
+    """Sampler and scheduler the person fixed; "DPM++ 2M Karras" names both, unless a scheduler is fixed beside it."""
+    fixed, machine = case.request.fixed, case.machine
+    if fixed.sampler is None:
+        return None, fixed.scheduler
+    sampler, scheduler = apart(fixed.sampler, machine.samplers, machine.schedulers)
+    return sampler, fixed.scheduler or (scheduler if case.family.scheduler_node is None else None)
 
 
 def _named(case: Situation, kind: str, place: int, fixed: str | None, available: tuple[str, ...]) -> Decided:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ..data import table
-from ..data.families import distillations
 from ..plan import LoraUse, ModelFile
 from .matching import Nature
 
@@ -34,11 +33,6 @@ def rebalance(uses: Sequence[LoraUse], fixed: frozenset[str] = frozenset()) -> t
         return tuple(uses)
     factor = max(0.0, most - held) / free
     return tuple(use if use.name in fixed else _scaled(use, factor) for use in uses)
-
-
-def distillation_strength(distillation: str) -> float:
-    """What the LoRA of a distillation is loaded with; raises ``KeyError`` for an unknown one."""
-    return distillations()[distillation].strength
 
 
 def _scaled(use: LoraUse, factor: float) -> LoraUse:

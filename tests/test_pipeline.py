@@ -5,8 +5,9 @@ from pack.data.families import families
 from pack.errors import BadRequest, UserError
 from pack.graph import build
 from pack.intelligence.analyze import analyze
+from pack.intelligence.explain import explain
 from pack.pipeline import make_plan
-from pack.plan import Analysis, Constraints, Fixed, LoraUse, Machine, Mode, Plan, Priority, Request, Settings, Taste
+from pack.plan import Analysis, Constraints, Fixed, LoraUse, Machine, Mode, Plan, Priority, Request, Settings, Taste, Verbosity
 from pack.tests.shelf import LORAS, WORKED_EXAMPLE, checkpoint, complete_set, diffusion, gpu, library, lora, parts_of
 from pack.values import from_json, to_json
 
@@ -112,6 +113,41 @@ def test_a_lora_written_in_the_prompt_that_does_not_load_is_left_out_and_told():
     made = plan(text, checkpoint="sd_xl_base_1.0")
     assert [choice.use.name for choice in made.loras] == ["watercolor_wash.safetensors"]
     assert keys(made.warnings) == ["warn.lora_left_out"]
+
+
+def test_of_loras_of_one_name_the_one_that_loads_is_taken():
+    files = (checkpoint(), lora("flux/wash.safetensors", "flux_dev"), lora("xl/wash.safetensors"))
+    made = plan("a cat <lora:wash:0.8>", *files)
+    assert [choice.use.name for choice in made.loras] == ["xl/wash.safetensors"] and made.warnings == ()
+    with pytest.raises(BadRequest, match="a/wash"):
+        plan("a cat <lora:wash:0.8>", checkpoint(), lora("a/wash.safetensors"), lora("b/wash.safetensors"))
+
+
+def test_a_damaged_lora_written_in_the_prompt_is_left_out_and_told():
+    broken = lora("steam_locomotive.safetensors", problem="file_truncated")
+    made = plan("a train <lora:steam_locomotive:0.6>", checkpoint(), broken)
+    assert made.loras == () and keys(made.warnings) == ["warn.lora_broken"]
+
+
+@pytest.mark.parametrize("priority", list(Priority))
+def test_the_explanation_does_not_deny_loras_of_the_prompt(priority):
+    made = plan("a cat <lora:steam_locomotive:0.6>", priority=priority)
+    assert [choice.use.name for choice in made.loras] == ["steam_locomotive.safetensors"]
+    told = keys(made.reasons, "loras")
+    assert "loras.prompt_only" in told and not {"lora.none", "lora.no_files"} & set(told)
+    alone = plan("a train <lora:steam_locomotive:0.6>", checkpoint(), LORAS[3])
+    assert not {"lora.none", "lora.no_files"} & set(keys(alone.reasons, "loras"))
+
+
+def test_manual_decides_nothing_by_the_words_alone():
+    portrait = plan("portrait of an anime girl", mode=Mode.MANUAL).settings
+    assert portrait == plan("wide shot, photo of a harbour", mode=Mode.MANUAL).settings
+
+
+def test_an_init_image_is_not_said_to_take_a_framing():
+    made = plan("portrait of a woman", has_image=True)
+    assert keys(made.reasons, "size") == ["size.image"]
+    assert "896×1152" not in explain(made, Verbosity.TECHNICAL)
 
 
 def test_loras_written_in_the_prompt_count_towards_the_limit():

@@ -1,7 +1,8 @@
 import pytest
+from pack.data import table
 from pack.data.families import distillations, families
-from pack.intelligence.check import Draft, check
-from pack.plan import Constraints, Fixed, LoraChoice, LoraUse, Models, Request, Settings
+from pack.intelligence.check import UNREAD, Draft, check
+from pack.plan import Analysis, Constraints, Fixed, Kind, LoraChoice, LoraUse, ModelFile, Models, Request, Settings
 from pack.tests.shelf import checkpoint, library, lora
 
 
@@ -17,6 +18,7 @@ def linted(
     fixed=None,
     stack=False,
     complete=True,
+    analysis=UNREAD,
     **settings,
 ):
     known = {"steps": 30, "cfg": 7.0, "sampler": "euler", "scheduler": "normal", "width": 1024, "height": 1024, **settings}
@@ -38,6 +40,7 @@ def linted(
         tuple(loras),
         rows.get(distillation or ""),
         library(*files, complete=complete),
+        analysis,
     )
     return [warning.key for warning in check(draft)]
 
@@ -125,6 +128,48 @@ def test_more_loras_than_the_limit_are_kept_and_told():
     many = tuple(use(f"{name}.safetensors", 0.3) for name in "abc")
     files = tuple(lora(f"{name}.safetensors") for name in "abc")
     assert linted(loras=many, files=files, constraints=Constraints(max_loras=2)) == ["warn.fixed_over_limit"]
+
+
+@pytest.mark.parametrize(
+    ("family", "analysis", "expected"),
+    [
+        ("sdxl", Analysis("x", "x", language="es"), ["warn.prompt_language"]),
+        ("flux_dev", Analysis("x", "x", language="other"), ["warn.prompt_language"]),
+        ("flux_dev", Analysis("x", "x", language="mixed"), []),
+        ("qwen_image", Analysis("x", "x", language="es"), []),
+        ("sdxl", Analysis("x", "x", language="es", translation="x"), []),
+    ],
+)
+def test_encoders_that_know_only_english_are_told_of(family, analysis, expected):
+    cfg = {"cfg": 1.0} if family == "flux_dev" else {}
+    assert linted(family, analysis=analysis, **cfg) == expected
+
+
+def test_families_that_know_many_languages_are_families():
+    assert set(table("tendencies")["multilingual"]) <= set(families())
+
+
+def embedding(name, family):
+    return ModelFile(Kind.EMBEDDING, name, 10, family=family)
+
+
+@pytest.mark.parametrize(
+    ("file", "expected"),
+    [
+        (None, ["warn.embedding_missing"]),
+        (embedding("sub/EasyNegative.safetensors", "sd15"), ["warn.embedding_family"]),
+        (embedding("easynegative.safetensors", "sdxl"), []),
+        (embedding("easynegative.safetensors", "pony"), []),
+        (embedding("easynegative.safetensors", None), []),
+    ],
+)
+def test_embeddings_of_the_prompt_are_looked_up(file, expected):
+    named = Analysis("x", "x", embeddings=("easynegative",))
+    assert linted(files=(file,) if file else (), analysis=named) == expected
+
+
+def test_embeddings_are_not_missed_before_the_library_is_complete():
+    assert linted(complete=False, analysis=Analysis("x", "x", embeddings=("a",))) == ["warn.library_incomplete"]
 
 
 def test_score_tags_belong_where_they_were_trained():

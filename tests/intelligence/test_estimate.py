@@ -73,8 +73,8 @@ def test_fits_is_told_only_where_the_machine_is_known():
 def test_measured_times_replace_the_guess():
     row, load = families()["sdxl"], load_of(checkpoint(), gpu())
     key = timing_key("sdxl", settings())
-    assert key == "sdxl@1"
-    measured = gpu(seconds_per_step={key: 0.5, "sd15@0.3": 0.1, "sdxl@oops": 9.0})
+    assert key == "sdxl/2@1"
+    measured = gpu(seconds_per_step={key: 0.5, "sd15/2@0.3": 0.1, "sdxl/2@oops": 9.0})
     cost = estimate(row, settings(), load, measured, NO_LIMIT)
     assert (cost.seconds, cost.measured) == (10.0, True)
     larger = estimate(row, settings(1536, 1536), load, measured, NO_LIMIT)
@@ -83,6 +83,20 @@ def test_measured_times_replace_the_guess():
     assert pair.measured and 20 < pair.seconds < 22
     guess = estimate(row, settings(), load, gpu(), NO_LIMIT)
     assert not guess.measured and guess.seconds > 0
+
+
+def test_runs_that_do_not_compare_are_kept_apart():
+    row, load = families()["sdxl"], load_of(checkpoint(), gpu())
+
+    def cost(of, **known):
+        times = {timing_key("sdxl", run): seconds for run, seconds in known.values()}
+        return estimate(row, of, load, gpu(seconds_per_step=times), NO_LIMIT)
+
+    usual, lightning, single, draft = settings(), settings(cfg=1.0, steps=4), settings(cfg=1.0), settings(steps=8)
+    assert not cost(usual, run=(lightning, 9.0)).measured and not cost(single, run=(lightning, 9.0)).measured
+    assert not cost(lightning, run=(usual, 9.0)).measured and not cost(usual, run=(draft, 9.0)).measured
+    assert cost(usual, run=(usual, 1.0), other=(lightning, 9.0)).seconds == 20.0
+    assert 8 <= cost(draft, run=(usual, 1.0)).seconds < 9
 
 
 def test_without_a_size_there_is_no_time():

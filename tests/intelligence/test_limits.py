@@ -1,5 +1,5 @@
 from pack.data.families import families
-from pack.intelligence.estimate import load_of
+from pack.intelligence.estimate import load_of, timing_key
 from pack.intelligence.limits import Limits, fit
 from pack.plan import GIB, Constraints, Fixed, Priority, Settings
 from pack.tests.shelf import checkpoint, diffusion, gpu
@@ -88,7 +88,7 @@ def test_a_memory_limit_that_cannot_be_met_is_told():
 
 
 def test_a_time_limit_takes_steps_and_says_when_it_is_not_enough():
-    machine = gpu(seconds_per_step={"sdxl@1": 1.0})
+    machine = gpu(seconds_per_step={timing_key("sdxl", settings()): 1.0})
     made = fitted(settings(), machine=machine, max_seconds=25.0)
     assert made.settings.steps == 25 and made.estimate.seconds <= 25 and "steps.time" in keys(made.reasons)
     short = fitted(settings(), machine=machine, max_seconds=2.0)
@@ -96,7 +96,20 @@ def test_a_time_limit_takes_steps_and_says_when_it_is_not_enough():
 
 
 def test_fixed_and_distilled_steps_are_not_taken():
-    machine = gpu(seconds_per_step={"sdxl@1": 1.0})
+    machine = gpu(seconds_per_step={timing_key("sdxl", settings()): 1.0})
     assert fitted(settings(), machine=machine, max_seconds=5.0, fixed=Fixed(steps=40)).settings.steps == 40
     assert fitted(settings(steps=8), machine=machine, max_seconds=5.0, few_steps=True).settings.steps == 8
     assert fitted(settings(), machine=machine, max_seconds=5.0, manual=True).settings.steps == 40
+
+
+def test_a_picture_that_keeps_its_shape_is_not_said_to_have_sides():
+    image = Limits(
+        families()["sdxl"],
+        Fixed(),
+        Constraints(),
+        gpu(4),
+        Priority.BALANCED,
+        lambda dtype: load_of(checkpoint(), gpu(4), weight_dtype=dtype),
+        keeps_shape=True,
+    )
+    assert "size.memory_image" in keys(fit(settings(4096, 4096), image).reasons)

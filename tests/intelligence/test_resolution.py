@@ -2,7 +2,7 @@ import pytest
 from pack.data import table
 from pack.data.families import families
 from pack.intelligence.resolution import bucket, choose_size, framing
-from pack.plan import Analysis, Constraints, Fixed, Request
+from pack.plan import Analysis, Constraints, Fixed, Mode, Request, Settings
 
 
 def size(text, family="sdxl", **asked):
@@ -56,6 +56,30 @@ def test_one_explicit_side_follows_the_framing():
     assert size("a cat", fixed=Fixed(width=768))[0] == (768, 768)
     assert size("portrait", fixed=Fixed(width=768))[0] == (768, 1024)
     assert size("landscape", fixed=Fixed(height=768))[0] == (1152, 768)
+
+
+@pytest.mark.parametrize("side", ["width", "height"])
+@pytest.mark.parametrize("text", ["a cat", "portrait", "panorama of a city"])
+def test_a_large_explicit_side_never_asks_for_more_than_there_is(text, side):
+    made = size(text, fixed=Fixed(**{side: 10_000}))[0]
+    assert made[("width", "height").index(side)] == 10_000
+    assert Settings(20, 7.0, "euler", "normal", *made)
+
+
+@pytest.mark.parametrize("text", ["a cat", "panorama of a city", "portrait"])
+def test_an_init_image_keeps_its_shape(text):
+    made, reasons, _ = size(text, has_image=True)
+    assert made == (1024, 1024) and [reason.key for reason in reasons] == ["size.image"]
+    assert reasons[0].values["megapixels"] == 1.05
+    limited, reasons, _ = size(text, has_image=True, constraints=Constraints(max_pixels=500_000))
+    assert limited[0] * limited[1] <= 500_000 and reasons[-1].key == "size.limited_image"
+    assert size(text, has_image=True, fixed=Fixed(width=768, height=512))[0] == (768, 512)
+
+
+@pytest.mark.parametrize("text", ["panorama of a city", "portrait"])
+def test_words_do_not_decide_the_size_in_manual_mode(text):
+    assert size(text, mode=Mode.MANUAL)[0] == (1024, 1024)
+    assert size(text, mode=Mode.MANUAL, fixed=Fixed(width=768))[0] == (768, 768)
 
 
 def test_pixel_limit_shrinks_and_keeps_the_aspect():

@@ -1,6 +1,8 @@
 import pytest
+from pack.data import table
 from pack.data.families import distillations, families
 from pack.errors import BadRequest
+from pack.intelligence.samplers import label_of
 from pack.intelligence.settings import Situation, choose_settings
 from pack.plan import Analysis, Complexity, Constraints, Fixed, Level, Machine, Mode, Priority, Request
 from pack.tests.shelf import gpu
@@ -87,6 +89,39 @@ def test_steps_of_a_distillation_follow_its_file_name(file, steps):
 )
 def test_samplers_answer_to_the_names_people_use(spelled, found):
     assert settings(fixed=Fixed(sampler=spelled)).sampler == found
+
+
+@pytest.mark.parametrize(
+    ("spelled", "sampler", "scheduler"),
+    [
+        ("DPM++ 2M Karras", "dpmpp_2m", "karras"),
+        ("dpmpp_2m_karras", "dpmpp_2m", "karras"),
+        ("DPM++ 2M SDE GPU Exponential", "dpmpp_2m_sde_gpu", "exponential"),
+        ("Euler a SGM Uniform", "euler_ancestral", "sgm_uniform"),
+        ("Euler Automatic", "euler", "normal"),
+    ],
+)
+@pytest.mark.parametrize("machine", [gpu(), Machine()])
+def test_a_samplers_name_may_bring_its_scheduler(spelled, sampler, scheduler, machine):
+    made = settings(fixed=Fixed(sampler=spelled), machine=machine)
+    assert (made.sampler, made.scheduler) == (sampler, scheduler)
+    made = settings(fixed=Fixed(sampler=spelled, scheduler="beta"), machine=machine)
+    assert (made.sampler, made.scheduler) == (sampler, "beta")
+
+
+@pytest.mark.parametrize("sampler", sorted(table("samplers")["sampler"]))
+@pytest.mark.parametrize("scheduler", sorted(table("samplers")["scheduler"]))
+def test_every_label_written_into_a_picture_is_understood(sampler, scheduler):
+    everything = gpu(samplers=tuple(table("samplers")["sampler"]), schedulers=tuple(table("samplers")["scheduler"]))
+    label = f"{label_of('sampler', sampler)} {label_of('scheduler', scheduler)}"
+    made = settings(fixed=Fixed(sampler=label), machine=everything)
+    assert (made.sampler, made.scheduler) == (sampler, scheduler)
+
+
+@pytest.mark.parametrize("family", ["sdxl", "flux_dev"])
+def test_style_and_priority_do_not_decide_cfg_in_manual_mode(family):
+    styles = [settings(family, style=style, mode=Mode.MANUAL) for style in ("none", "anime", "photo", "oil_painting")]
+    assert len({(made.cfg, made.guidance) for made in styles}) == 1
 
 
 def test_unknown_sampler_and_scheduler_name_near_ones():
