@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -22,6 +21,7 @@ import requests
 
 from .client import Client, Follow
 from .errors import LANGUAGES, BadRequest, Unreachable, UserError
+from .files import write_whole
 from .intelligence.explain import explain
 from .local import SAVE_NODE, workflow
 from .plan import GIB, Constraints, Fixed, Generation, Kind, LoraUse, Measured, Mode, Plan, Priority, Request, Verbosity
@@ -240,10 +240,7 @@ def generate(server: str, plan: Plan, seed: int, follow: Follow | None = None) -
 def _write(path: Path, raw: bytes) -> None:
     if path.exists():
         raise UserError("file_exists", path=str(path))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".part")
-    partial.write_bytes(raw)
-    os.replace(partial, path)
+    write_whole(path, raw)
 
 
 def _without_metadata(raw: bytes) -> bytes:

@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from .errors import LANGUAGES, UserError
-from .plan import Fixed, Generation, Kind, Mode, Plan, Priority, Request, Verbosity
+from .files import write_whole
+from .plan import PNG_KEY, Fixed, Generation, Kind, Mode, Plan, Priority, Request, Verbosity
 from .values import clean, from_json, to_json
-
-EXTRA_PNGINFO_KEY = "intelligent_generation"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -119,7 +118,7 @@ def _write_workflow(plan: Plan, path: Path) -> None:
 
     if path.exists():
         raise UserError("file_exists", path=str(path))
-    path.write_text(json.dumps(to_workflow(saving(plan, 0, "IIG")), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_whole(path, json.dumps(to_workflow(saving(plan, 0, "IIG")), indent=1, ensure_ascii=False) + "\n")
 
 
 def _family(options: argparse.Namespace) -> int:
@@ -177,7 +176,7 @@ def generation_in(picture: Path) -> Generation:
 
     try:
         with Image.open(picture) as image:
-            text = getattr(image, "text", {}).get(EXTRA_PNGINFO_KEY)
+            text = getattr(image, "text", {}).get(PNG_KEY)
     except (OSError, UnidentifiedImageError) as fault:
         raise UserError("no_picture", path=str(picture)) from fault
     if text is None:

@@ -18,6 +18,7 @@ from typing import Any
 from .client import Client
 from .demo.write import write_demo
 from .errors import sentence
+from .files import write_whole
 from .graph import api
 from .hub.registry import Registry
 from .intelligence.analyze import analyze
@@ -151,8 +152,7 @@ def _without_comfyui(request: Request, options: argparse.Namespace) -> int:
     plan = plan_locally(request, options)
     print(explain(plan, Verbosity(options.verbosity), request.language))
     path = options.output.resolve() / "workflow_api.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(api(plan, 0, "IIG"), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_whole(path, json.dumps(api(plan, 0, "IIG"), indent=2, ensure_ascii=False) + "\n")
     print(sentence("terminal", "no_comfyui", request.language, {"path": path}))
     return 0
 

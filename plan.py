@@ -16,6 +16,7 @@ from typing import Any
 from .values import faults_of_constraints, faults_of_settings, refuse
 
 PLAN_VERSION = 1
+PNG_KEY = "intelligent_generation"  # the PNG text that holds a Generation
 GIB = 1024**3
 
 

@@ -8,12 +8,11 @@ from typing import Any
 from comfy_api.latest import io
 
 from ..errors import BadRequest
-from ..plan import PLAN_VERSION, Generation, Mode, Plan, Priority, Verbosity
+from ..plan import PLAN_VERSION, PNG_KEY, Generation, Mode, Plan, Priority, Verbosity
 from ..values import from_json, to_json
 from . import asking, host, schema
 
 MAX_SEED = 0xFFFF_FFFF_FFFF_FFFF
-EXTRA_PNGINFO_KEY = "intelligent_generation"
 
 
 class AutoPipeline(io.ComfyNode):
@@ -70,7 +69,7 @@ def _announce(hidden: Any, made: Generation) -> None:
     """The plan travels in every picture's metadata and to the browser that waits."""
     text = to_json(made)
     if hidden.extra_pnginfo is not None:
-        hidden.extra_pnginfo[EXTRA_PNGINFO_KEY] = json.loads(text)
+        hidden.extra_pnginfo[PNG_KEY] = json.loads(text)
     host.send("plan", {"node": hidden.unique_id, "generation": text})
 
 

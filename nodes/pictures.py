@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from ..files import write_whole
 from .host import metadata_is_wanted
 
 
@@ -43,13 +44,6 @@ def write_png(picture: Picture, texts: dict[str, str]) -> None:
     for key, text in texts.items() if metadata_is_wanted() else ():
         chunks.add_text(key, text) if text.isascii() else chunks.add_itxt(key, text)
     raw = numpy.clip(255.0 * picture.pixels.cpu().numpy(), 0, 255).astype(numpy.uint8)
-    partial = picture.path.with_suffix(".png.part")
-    Image.fromarray(raw).save(partial, format="PNG", pnginfo=chunks, compress_level=4)
-    os.replace(partial, picture.path)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all."""
-    partial = path.with_name(path.name + ".part")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
+    whole = BytesIO()
+    Image.fromarray(raw).save(whole, format="PNG", pnginfo=chunks, compress_level=4)
+    write_whole(picture.path, whole.getvalue())

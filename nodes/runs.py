@@ -4,7 +4,6 @@ and size so that the next estimate is a measurement."""
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections import OrderedDict
 from dataclasses import replace
@@ -13,6 +12,7 @@ from statistics import median
 from threading import Lock
 from typing import Any
 
+from ..files import write_whole
 from ..intelligence.estimate import timing_key
 from ..plan import Generation, LoraChoice, Measured, Plan, Reason
 from .host import data_folder, log
@@ -81,11 +81,8 @@ def _remember(plan: Plan, seconds: float) -> None:
     times = _read()
     key = timing_key(plan.family, plan.settings)
     times[key] = [*times.get(key, []), seconds / plan.settings.steps][-LAST:]
-    partial = _file().with_suffix(f".{os.getpid()}.part")
     try:
-        partial.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps(times), encoding="utf-8")
-        os.replace(partial, _file())
+        write_whole(_file(), json.dumps(times))
     except OSError as fault:
         log.warning("run times are not remembered: %s", fault)
 

@@ -8,11 +8,11 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..plan import Generation, Verbosity
+from ..files import write_whole
+from ..plan import PNG_KEY, Generation, Verbosity
 from ..values import to_json
 from . import asking, host, schema
-from .auto import EXTRA_PNGINFO_KEY
-from .pictures import pictures, write_png, write_text
+from .pictures import pictures, write_png
 
 
 class SaveImageWithPlan(io.ComfyNode):
@@ -56,7 +56,7 @@ class SaveImageWithPlan(io.ComfyNode):
             if sidecars:
                 _write_sidecars(picture.path, texts)
             results.append({"filename": picture.path.name, "subfolder": picture.subfolder, "type": "output"})
-        shown = {"images": results, "text": [said], "generation": [texts[EXTRA_PNGINFO_KEY]]}
+        shown = {"images": results, "text": [said], "generation": [texts[PNG_KEY]]}
         return io.NodeOutput(said, ui=shown | ({"measured": [to_json(measured)]} if measured else {}))
 
 
@@ -66,7 +66,7 @@ def texts_of(generation: Generation, said: str) -> dict[str, str]:
 
     return {
         "parameters": parameters_text(generation.plan, generation.seed),
-        EXTRA_PNGINFO_KEY: to_json(generation),
+        PNG_KEY: to_json(generation),
         "explanation": said,
     }
 
@@ -78,6 +78,6 @@ def _workflow(hidden: Any) -> dict[str, str]:
 
 
 def _write_sidecars(picture: Path, texts: dict[str, str]) -> None:
-    write_text(picture.with_suffix(".md"), texts["explanation"])
-    write_text(picture.with_suffix(".plan.json"), texts[EXTRA_PNGINFO_KEY])
-    write_text(picture.with_suffix(".txt"), texts["parameters"])
+    write_whole(picture.with_suffix(".md"), texts["explanation"])
+    write_whole(picture.with_suffix(".plan.json"), texts[PNG_KEY])
+    write_whole(picture.with_suffix(".txt"), texts["parameters"])

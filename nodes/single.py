@@ -37,7 +37,17 @@ class AnalyzePrompt(io.ComfyNode):
         return io.NodeOutput(*outputs, to_json(analysis))
 
 
-class ChooseModel(io.ComfyNode):
+class Planned(io.ComfyNode):
+    """A step that asks the planner: run again when library or taste have changed."""
+
+    @classmethod
+    def fingerprint_inputs(cls, **widgets: Any) -> str:
+        from .planning import fingerprint
+
+        return fingerprint()
+
+
+class ChooseModel(Planned):
     """The best local model for a prompt, as file names that plug into loaders."""
 
     @classmethod
@@ -63,10 +73,6 @@ class ChooseModel(io.ComfyNode):
         return schema.schema("IIG_ChooseModel", inputs, outputs, search_aliases=["checkpoint", "model", "elegir modelo"])
 
     @classmethod
-    def fingerprint_inputs(cls, **widgets: Any) -> str:
-        return _fingerprint()
-
-    @classmethod
     def execute(cls, **widgets: Any) -> io.NodeOutput:
         plan = _plan(widgets)
         models, said = plan.models, _said(plan)
@@ -75,7 +81,7 @@ class ChooseModel(io.ComfyNode):
         return io.NodeOutput(*loaded, plan.family, said, third, fourth, models.second or "")
 
 
-class RecommendLoras(io.ComfyNode):
+class RecommendLoras(Planned):
     """The LoRAs a prompt wants, as a stack, and the prompt with their trigger words."""
 
     @classmethod
@@ -97,17 +103,13 @@ class RecommendLoras(io.ComfyNode):
         return schema.schema("IIG_RecommendLoras", inputs, outputs, search_aliases=["lora", "suggest", "recomendar"])
 
     @classmethod
-    def fingerprint_inputs(cls, **widgets: Any) -> str:
-        return _fingerprint()
-
-    @classmethod
     def execute(cls, **widgets: Any) -> io.NodeOutput:
         plan = _plan(widgets)
         stack = [(choice.use.name, choice.use.strength_model, choice.use.strength_clip) for choice in plan.loras]
         return io.NodeOutput(stack, plan.prompt, _said(plan), Generation(plan))
 
 
-class OptimizeParameters(io.ComfyNode):
+class OptimizeParameters(Planned):
     """Settings for a prompt and a checkpoint, to plug into KSampler and Empty Latent Image."""
 
     @classmethod
@@ -137,10 +139,6 @@ class OptimizeParameters(io.ComfyNode):
         return schema.schema("IIG_OptimizeParameters", inputs, outputs, search_aliases=["steps", "cfg", "sampler", "optimizar"])
 
     @classmethod
-    def fingerprint_inputs(cls, **widgets: Any) -> str:
-        return _fingerprint()
-
-    @classmethod
     def execute(cls, **widgets: Any) -> io.NodeOutput:
         plan = _plan(widgets)
         chosen = plan.settings
@@ -159,7 +157,7 @@ class OptimizeParameters(io.ComfyNode):
         )
 
 
-class NegativePrompt(io.ComfyNode):
+class NegativePrompt(Planned):
     """A negative prompt that fits family and content and never contradicts the prompt."""
 
     @classmethod
@@ -172,10 +170,6 @@ class NegativePrompt(io.ComfyNode):
         ]
         outputs = [io.String.Output("negative"), io.Boolean.Output("has_effect")]
         return schema.schema("IIG_NegativePrompt", inputs, outputs, search_aliases=["negative", "negativo"])
-
-    @classmethod
-    def fingerprint_inputs(cls, **widgets: Any) -> str:
-        return _fingerprint()
 
     @classmethod
     def execute(cls, own: str, **widgets: Any) -> io.NodeOutput:
@@ -223,12 +217,6 @@ def _plan(widgets: dict[str, Any]) -> Plan:
     with host.speaking(host.language(widgets["language"])):
         request = asking.request_from({"mode": "auto", "priority": "balanced", **widgets})
         return plan_for(request, analysis=analysis)
-
-
-def _fingerprint() -> str:
-    from .planning import fingerprint
-
-    return fingerprint()
 
 
 def _said(plan: Plan) -> str:

@@ -104,7 +104,7 @@ def test_only_nodes_knows_the_host_and_nothing_heavy_loads_early(path: Path) -> 
 
 def test_loading_the_nodes_loads_no_planner_and_no_library() -> None:
     """ComfyUI's start pays for what ``nodes/__init__.py`` reaches at module level: the nouns, nothing that decides."""
-    light = {"plan", "values", "errors", "routes"}
+    light = {"plan", "values", "errors", "routes", "files"}
     reached, waiting = set(), ["__init__"]
     while waiting:
         module = waiting.pop()
