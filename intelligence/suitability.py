@@ -52,6 +52,7 @@ def judge(
         "loras": _takes_the_loras(family, loras),
         "memory": _bearable(file, request, machine),
         "pace": _at_the_pace(file, family, request.priority),
+        "generation": _of_its_time(file, family, request.priority),
         "writing": _writes(family, analysis),
         "tags": _knows_the_tags(family, analysis),
     }
@@ -130,6 +131,13 @@ def _at_the_pace(file: ModelFile, family: Family, priority: Priority) -> float:
     if priority is Priority.SPEED and not (family.distilled or file.distillation is not None):
         return _factors()["full_at_speed"]
     return 1.0
+
+
+def _of_its_time(file: ModelFile, family: Family, priority: Priority) -> float:
+    """A factor below 1 for older generations at priority quality."""
+    if priority is not Priority.QUALITY:
+        return 1.0
+    return 1.0 - _factors()["older_at_quality"] * (1.0 - _rank(file, family, priority))
 
 
 def _factors() -> dict[str, float]:

@@ -231,6 +231,20 @@ def test_quality_takes_the_full_model_and_speed_the_fast_one(style):
     assert choose(FULL, TURBO, style=style, priority=Priority.SPEED).file is TURBO or style in ("photo", "anime")
 
 
+def test_quality_takes_a_newer_generation_before_an_older_one_of_the_style():
+    older = checkpoint("painter_8.safetensors", "sd15", tags=("artistic", "painting"), downloads=2_000_000)
+    newer = checkpoint("plain.safetensors")
+    assert choose(older, newer, style="oil_painting", priority=Priority.QUALITY).file is newer
+    assert choose(older, newer, style="oil_painting").file is older
+
+
+def test_speed_does_not_give_up_the_style():
+    fast = complete_set("z_image_turbo")
+    drawn = checkpoint("wai.safetensors", "illustrious", tags=("anime",))
+    asked = {"style": "anime", "dialect": Dialect.TAGS, "machine": gpu(24), "priority": Priority.SPEED}
+    assert choose(*fast, drawn, **asked).file is drawn
+
+
 WRITERS = ("qwen_image", "z_image_turbo", "flux_dev")
 
 
