@@ -2,13 +2,15 @@
 #   make run PROMPT="a red cat in the snow"      make test
 PYTHON ?= python3
 PROMPT ?= anime girl, magical powers, Victorian mansion, detailed, masterpiece
+# The prompt is data: handed over as it is, expanded neither by make nor by the shell.
+export IIG_PROMPT := $(value PROMPT)
 IN_ENVIRONMENT = $(PYTHON) bootstrap.py python
 CHECKED = .check/intelligent_generation
 
 .PHONY: run test check golden bench
 
 run:
-	@$(PYTHON) bootstrap.py run --prompt "$(PROMPT)"
+	@$(PYTHON) bootstrap.py run --prompt "$$IIG_PROMPT"
 
 test:
 	@$(IN_ENVIRONMENT) -m pytest

@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -23,9 +24,9 @@ from .client import Client, Follow
 from .errors import LANGUAGES, BadRequest, Unreachable, UserError
 from .intelligence.explain import explain
 from .local import SAVE_NODE, workflow
-from .plan import GIB, Constraints, Fixed, Generation, LoraUse, Measured, Mode, Plan, Priority, Request, Verbosity
-from .routes import GUARD_HEADER, PLAN_PATH
-from .values import from_json, refuse, to_json
+from .plan import GIB, Constraints, Fixed, Generation, Kind, LoraUse, Measured, Mode, Plan, Priority, Request, Verbosity
+from .routes import FAMILY_PATH, GUARD_HEADER, PLAN_PATH
+from .values import from_json, refuse, to_json, type_faults
 
 OperationMode = Mode
 DEFAULT_SERVER = "http://127.0.0.1:8188"
@@ -77,10 +78,13 @@ class PipelineConfig:
         refuse(self._faults())
 
     def _faults(self) -> Iterator[str]:
-        if not isinstance(self.mode, Mode):
-            yield f"mode {self.mode!r} (a Mode)"
-        if not isinstance(self.constraints.priority, Priority):
-            yield f"priority {self.constraints.priority!r} (a Priority)"
+        wrong = [
+            *type_faults(self),
+            *(type_faults(self.constraints) if isinstance(self.constraints, GenerationConstraints) else ()),
+        ]
+        yield from wrong
+        if wrong:
+            return
         if self.language not in LANGUAGES:
             yield f"language {self.language!r} ({', '.join(LANGUAGES)})"
         if not self.server.startswith(("http://", "https://")):
@@ -200,17 +204,27 @@ class IntelligentGenerationPipeline:
 
 def recommend(server: str, request: Request) -> Plan:
     """Ask the server for the plan of a request."""
-    address = server.rstrip("/") + PLAN_PATH
+    return from_json(Plan, _post(server, PLAN_PATH, to_json(request)))
+
+
+def tell_family(server: str, kind: Kind, name: str, family: str | None) -> None:
+    """Tell the server's library which family a model file belongs to; ``None`` takes it back."""
+    _post(server, FAMILY_PATH, json.dumps({"kind": kind.value, "name": name, "family": family}))
+
+
+def _post(server: str, path: str, body: str) -> bytes:
     headers = {"Content-Type": "application/json", GUARD_HEADER: "1"}
     try:
-        answer = requests.post(address, data=to_json(request).encode(), headers=headers, timeout=300)
+        answer = requests.post(server.rstrip("/") + path, data=body.encode(), headers=headers, timeout=300)
     except requests.RequestException as fault:
         raise Unreachable("comfyui_unreachable", url=server) from fault
     if answer.status_code in (404, 405):
         raise Unreachable("pack_missing", url=server)
+    if answer.status_code == 400:
+        raise BadRequest("server_says", message=answer.json()["message"])
     if not answer.ok:
-        raise UserError("comfyui_refused", problem=answer.json().get("message", answer.text[:200]))
-    return from_json(Plan, answer.content)
+        raise Unreachable("comfyui_broken", url=server, status=answer.status_code)
+    return answer.content
 
 
 def generate(server: str, plan: Plan, seed: int, follow: Follow | None = None) -> Result:

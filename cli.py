@@ -7,12 +7,13 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from .errors import LANGUAGES, UserError
 from .plan import Fixed, Generation, Kind, Mode, Plan, Priority, Request, Verbosity
-from .values import from_json, to_json
+from .values import clean, from_json, to_json
 
 EXTRA_PNGINFO_KEY = "intelligent_generation"
 
@@ -32,12 +33,16 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="intelligent-generation", description=__doc__)
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     _command(commands, "run", _run, "start ComfyUI headless, make a picture, say why", _asks, _places)
-    _command(commands, "plan", _plan, "print the plan for a prompt; nothing is run", _asks, _places)
-    generate = _command(commands, "generate", _generate, "make a picture on a running ComfyUI", _asks)
-    generate.add_argument("--server", default="http://127.0.0.1:8188", help="ComfyUI's address (default: %(default)s)")
+    plan = _command(commands, "plan", _plan, "print the plan for a prompt; nothing is run", _asks, _places)
+    plan.add_argument("--workflow", type=Path, help="also write the plan as a workflow of native nodes for the canvas")
+    generate = _command(commands, "generate", _generate, "make a picture on a running ComfyUI", _asks, _server)
     generate.add_argument("--seed", type=int, default=0)
     generate.add_argument("--output", type=Path, default=Path("output"), help="where pictures go (default: %(default)s)")
     _command(commands, "scan", _scan, "list the models on the disk and what they are", _places)
+    family = _command(commands, "family", _family, "tell a running ComfyUI which family a model file belongs to", _server)
+    family.add_argument("kind", choices=[kind.value for kind in Kind])
+    family.add_argument("name", help="the file as ComfyUI lists it")
+    family.add_argument("family", help="a family such as pony or illustrious; - takes back what was told")
     explain = _command(commands, "explain", _explain, "why a picture is what it is: reads the plan in its PNG")
     explain.add_argument("picture", type=Path)
     explain.add_argument("--verbosity", choices=[level.value for level in Verbosity], default="standard")
@@ -52,6 +57,10 @@ def _command(commands: Any, name: str, act: Any, about: str, *options: Any) -> a
     for add in options:
         add(command)
     return command
+
+
+def _server(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--server", default="http://127.0.0.1:8188", help="ComfyUI's address (default: %(default)s)")
 
 
 def _asks(command: argparse.ArgumentParser) -> None:
@@ -77,7 +86,7 @@ def request_of(options: argparse.Namespace) -> Request:
     """The request that the options make."""
     fixed = Fixed(width=options.width, height=options.height, steps=options.steps, cfg=options.cfg)
     return Request(
-        prompt=options.prompt,
+        prompt=clean(options.prompt),
         negative=options.negative,
         mode=Mode(options.mode),
         priority=Priority(options.priority),
@@ -99,6 +108,24 @@ def _plan(options: argparse.Namespace) -> int:
 
     plan = plan_locally(request_of(options), options)
     _print_plan(plan, options)
+    if options.workflow:
+        _write_workflow(plan, options.workflow)
+    return 0
+
+
+def _write_workflow(plan: Plan, path: Path) -> None:
+    from .graph import saving
+    from .graph.workflow import to_workflow
+
+    if path.exists():
+        raise UserError("file_exists", path=str(path))
+    path.write_text(json.dumps(to_workflow(saving(plan, 0, "IIG")), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _family(options: argparse.Namespace) -> int:
+    from .api import tell_family
+
+    tell_family(options.server, Kind(options.kind), options.name, None if options.family == "-" else options.family)
     return 0
 
 
@@ -106,12 +133,18 @@ def _generate(options: argparse.Namespace) -> int:
     from .api import generate, recommend
 
     result = generate(options.server, recommend(options.server, request_of(options)), options.seed)
-    pictures = [str(path) for path in result.save(options.output / f"{result.id}.png")]
+    pictures = [str(path) for path in result.save(free_name(options.output / f"{result.id}.png"))]
     if options.json:
         print(json.dumps({"id": result.id, "images": pictures, "plan": json.loads(to_json(result.plan))}))
     else:
         print("\n".join([result.explanation.get_full_explanation(Verbosity(options.verbosity)), *pictures]))
     return 0
+
+
+def free_name(path: Path) -> Path:
+    """``path``, or the first of ``path_2``, ``path_3`` … that is not there yet."""
+    numbered = (path.with_stem(f"{path.stem}_{number}") for number in count(2))
+    return path if not path.exists() else next(name for name in numbered if not name.exists())
 
 
 def _scan(options: argparse.Namespace) -> int:

@@ -67,7 +67,7 @@ class Client:
         try:
             prompt_id = self.queue(graph, extra_data)
             with_socket.until_done(prompt_id)
-        except websocket.WebSocketException as fault:
+        except (OSError, websocket.WebSocketException) as fault:
             raise Unreachable("comfyui_silent", url=self.url) from fault
         finally:
             socket.close()

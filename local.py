@@ -9,39 +9,34 @@ import json
 import os
 import shutil
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from .client import Client
 from .demo.write import write_demo
+from .errors import sentence
 from .graph import api
 from .hub.registry import Registry
 from .intelligence.analyze import analyze
 from .intelligence.explain import explain
 from .pipeline import make_plan
-from .plan import Fixed, Kind, Library, Machine, Plan, Request, Taste, Verbosity
+from .plan import GIB, Constraints, Fixed, Kind, Library, Machine, Mode, Plan, Request, Taste, Verbosity
 from .serve import cpu_arguments, serving
 from .values import to_json
 
 ROOT = Path(__file__).resolve().parent
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "intelligent-generation"
 TOY_SIDE = 256  # pixels
+# ComfyUI looks into these folders too: folder_paths.py.
+FOLDERS = {
+    Kind.DIFFUSION_MODEL: ("diffusion_models", "unet"),
+    Kind.TEXT_ENCODER: ("text_encoders", "clip"),
+    Kind.CONTROLNET: ("controlnet", "t2i_adapter"),
+}
 MODEL_NODE, SAVE_NODE = "1", "2"  # the two nodes of workflows/api/auto_pipeline.json
-TOY = {
-    "en": "No checkpoint found in {place}, so a TOY model draws this picture: it knows colour words only (red, sky, forest, "
-    "sunset …).\nFor real pictures put a checkpoint (SD 1.5, SDXL, Flux …) into models/checkpoints of your ComfyUI and set "
-    "COMFYUI_PATH to its folder.",
-    "es": "No hay ningún checkpoint en {place}, así que esta imagen la dibuja un modelo de JUGUETE: solo conoce palabras de "
-    "color en inglés (red, sky, forest, sunset …).\nPara imágenes de verdad, pon un checkpoint (SD 1.5, SDXL, Flux …) en "
-    "models/checkpoints de tu ComfyUI y da su carpeta en COMFYUI_PATH.",
-}
-NO_COMFYUI = {
-    "en": "There is no ComfyUI here, so no picture was made. The plan is above, the ready workflow in {path}.\nGet ComfyUI from "
-    "https://github.com/Comfy-Org/ComfyUI, set COMFYUI_PATH to its folder, and run the same command again.",
-    "es": "Aquí no hay ComfyUI, así que no se hizo ninguna imagen. El plan está arriba; el flujo listo, en {path}.\nConsigue "
-    "ComfyUI en https://github.com/Comfy-Org/ComfyUI, da su carpeta en COMFYUI_PATH y ejecuta la misma orden otra vez.",
-}
 
 
 def run_locally(request: Request, options: argparse.Namespace) -> int:
@@ -50,7 +45,7 @@ def run_locally(request: Request, options: argparse.Namespace) -> int:
         return _without_comfyui(request, options)
     comfyui, toy = Path(options.comfyui), toy_folder(options)
     if toy:
-        print(TOY[request.language].format(place=comfyui / "models"), file=sys.stderr)
+        print(sentence("terminal", "toy", request.language, {"place": comfyui / "models"}), file=sys.stderr)
         request = replace(request, fixed=_toy_size(request.fixed))
     pictures = options.output.resolve()
     with serving(comfyui, pack=ROOT, models=toy or options.models, output=pictures, arguments=_arguments()) as server:
@@ -70,15 +65,29 @@ def workflow(request: Request, verbosity: str = "standard", seed: int = 0, accep
     """The API-format workflow that makes this request: an Auto Pipeline, with ``accepted`` where a plan is
     there already, and a Save Image with Plan."""
     graph: dict[str, Any] = json.loads((ROOT / "workflows" / "api" / "auto_pipeline.json").read_text(encoding="utf-8"))
-    fixed = {key: value for key, value in vars(request.fixed).items() if value is not None}
-    asked = {"prompt": request.prompt, "negative": request.negative, "checkpoint": request.checkpoint, "seed": seed, **fixed}
+    asked = {"prompt": request.prompt, "negative": request.negative, "checkpoint": request.checkpoint, "seed": seed}
     inputs = graph[MODEL_NODE]["inputs"]
-    inputs.update({key: value for key, value in asked.items() if value is not None})
-    inputs.update(mode=request.mode.value, priority=request.priority.value, language=request.language, verbosity=verbosity)
+    for widgets in (asked, vars(request.fixed), _limits(request.constraints)):
+        inputs.update({name: value for name, value in widgets.items() if value is not None})
+    mode = Mode.AUTO if request.mode is Mode.ASSISTED else request.mode  # an accepted plan needs nobody's consent
+    inputs.update(mode=mode.value, priority=request.priority.value, language=request.language, verbosity=verbosity)
     if accepted:
         inputs["accepted_plan"] = to_json(accepted)
     graph[SAVE_NODE]["inputs"].update(language=request.language, verbosity=verbosity)
     return graph
+
+
+def _limits(limits: Constraints) -> dict[str, Any]:
+    """Constraints as the widgets of an Auto Pipeline."""
+    return {
+        "max_loras": limits.max_loras,
+        "max_vram_gb": limits.max_vram_bytes and limits.max_vram_bytes / GIB,
+        "max_seconds": limits.max_seconds,
+        "max_steps": limits.max_steps,
+        "max_megapixels": limits.max_pixels and limits.max_pixels / 1e6,
+        "blocked": ", ".join((*limits.blocked_tags, *limits.blocked_ids)),
+        "allow_nsfw": limits.allow_nsfw,
+    }
 
 
 def toy_folder(options: argparse.Namespace) -> Path | None:
@@ -93,15 +102,36 @@ def toy_folder(options: argparse.Namespace) -> Path | None:
 
 def local_library(options: argparse.Namespace) -> Library:
     """What lies in ``--models``, or in the ComfyUI's own models folder."""
-    place = options.models or (Path(options.comfyui) / "models" if options.comfyui else None)
-    if place is None:
+    if options.models:
+        return scanned(options.models)
+    if not options.comfyui:
         return Library()
-    return scanned(place)
+    comfyui = Path(options.comfyui)
+    return scanned(comfyui / "models", extra_folders(comfyui / "extra_model_paths.yaml"))
 
 
-def scanned(place: Path) -> Library:
-    """The library below a models folder laid out as ComfyUI's."""
-    folders = {kind: [place / kind.value] for kind in Kind}
+def extra_folders(listed: Path) -> dict[str, list[Path]]:
+    """Folders by category from ComfyUI's ``extra_model_paths.yaml``; none where it is missing or broken."""
+    import yaml
+
+    try:
+        sections = yaml.safe_load(listed.read_text(encoding="utf-8")) or {}
+    except (OSError, yaml.YAMLError):
+        return {}
+    folders: dict[str, list[Path]] = {}
+    for section in (section for section in sections.values() if isinstance(section, dict)):
+        base = listed.parent / os.path.expanduser(section.get("base_path", "") or "")
+        for category, lines in section.items():
+            folders.setdefault(category, []).extend(base / line for line in str(lines).splitlines() if line.strip())
+    return folders
+
+
+def scanned(place: Path, extra: Mapping[str, Sequence[Path]] = MappingProxyType({})) -> Library:
+    """The library below a models folder laid out as ComfyUI's, older folder names and ``extra`` folders included."""
+    folders = {
+        kind: [folder for name in FOLDERS.get(kind, (kind.value,)) for folder in (place / name, *extra.get(name, ()))]
+        for kind in Kind
+    }
     name = hashlib.sha256(str(place.resolve()).encode()).hexdigest()[:12]
     registry = Registry(CACHE / "libraries" / f"{name}.sqlite", folders)
     registry.scan()
@@ -123,7 +153,7 @@ def _without_comfyui(request: Request, options: argparse.Namespace) -> int:
     path = options.output.resolve() / "workflow_api.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(api(plan, 0, "IIG"), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    print(NO_COMFYUI[request.language].format(path=path))
+    print(sentence("terminal", "no_comfyui", request.language, {"path": path}))
     return 0
 
 

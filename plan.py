@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from .values import faults_of_constraints, faults_of_settings, refuse
@@ -304,7 +304,7 @@ class Library:
         return hash((self.version, self.complete, len(self.files)))
 
 
-@cache
+@lru_cache(maxsize=2)
 def _by_kind(library: Library) -> dict[Kind, tuple[ModelFile, ...]]:
     kinds: dict[Kind, list[ModelFile]] = {}
     for file in library.files:
@@ -313,7 +313,7 @@ def _by_kind(library: Library) -> dict[Kind, tuple[ModelFile, ...]]:
     return {kind: tuple(files) for kind, files in kinds.items()}
 
 
-@cache
+@lru_cache(maxsize=2)
 def _by_name(library: Library) -> dict[tuple[Kind, str], ModelFile]:
     return {(file.kind, file.name.replace("\\", "/")): file for file in library.files}
 

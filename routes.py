@@ -2,4 +2,5 @@
 
 PLAN_PATH = "/intelligent_generation/plan"
 MODELS_PATH = "/intelligent_generation/models"
+FAMILY_PATH = "/intelligent_generation/family"
 GUARD_HEADER = "X-Intelligent-Generation"  # no cross-site form can send it

@@ -86,16 +86,16 @@ def cpu_arguments() -> list[str]:
 
 
 def _paths_file(place: Path, models: Path | None, pack: Path | None) -> Path:
-    lines = ["intelligent_generation:"]
-    if models:
-        lines += [f"  {kind.value}: {models / kind.value}" for kind in Kind]
+    import yaml
+
+    folders = {kind.value: str(models / kind.value) for kind in Kind} if models else {}
     if pack:
         link = place / "custom_nodes" / "intelligent-generation"
         if not link.exists():
             link.symlink_to(pack.resolve(), target_is_directory=True)
-        lines.append(f"  custom_nodes: {place / 'custom_nodes'}")
+        folders["custom_nodes"] = str(place / "custom_nodes")
     path = place / "model_paths.yaml"
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    path.write_text(yaml.safe_dump({"intelligent_generation": folders}, allow_unicode=True), encoding="utf-8")
     return path
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 from .errors import BadRequest
 
@@ -40,9 +40,31 @@ def faults_of_constraints(limits: Any) -> Iterator[str]:
         yield f"max_loras {limits.max_loras} (0–50)"
 
 
+def type_faults(value: Any) -> Iterator[str]:
+    """The fields of a dataclass that hold something of another type than they declare."""
+    for name, hint in get_type_hints(type(value)).items():
+        if problem := _misfit(hint, getattr(value, name)):
+            yield f"{name} {getattr(value, name)!r} ({problem})"
+
+
+def _misfit(hint: Any, value: object) -> str | None:
+    from pydantic import ValidationError
+
+    try:
+        _codec(hint).validate_python(value, strict=True)
+    except ValidationError as fault:
+        return fault.errors()[0]["msg"]
+    return None
+
+
 def refuse(faults: Iterable[str]) -> None:
     if listed := list(faults):
         raise BadRequest("out_of_range", faults="; ".join(listed))
+
+
+def clean(text: str) -> str:
+    """Text that can be written: half of a surrogate pair, as broken clients send it, becomes a question mark."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 @cache

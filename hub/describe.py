@@ -9,7 +9,7 @@ from typing import Any
 
 from ..plan import Kind, Prediction
 from .family import Clues, distillation_said, family_of, prediction_said, purpose, refine
-from .headers import Header, read_header
+from .headers import read_header
 from .recognise import Recognition, recognise
 from .sidecars import MAX_DESCRIPTION, Page, plain_text, read_sidecars
 from .walk import Found
@@ -24,21 +24,24 @@ Facts = dict[str, Any]
 def describe(kind: Kind, found: Found) -> tuple[Facts, tuple[str, ...]]:
     """The facts worth keeping (only those that differ from a ``ModelFile``'s defaults) and the sidecars that
     could not be read. Never raises for a bad file: ``problem`` says why it cannot be used."""
-    header = (
-        read_header(found.path, found.extension, found.size_bytes)
-        if found.size_bytes >= 0
-        else Header(problem="file_unreadable")
-    )
+    problem, metadata, seen = _seen(kind, found)
     page, broken = read_sidecars(found.sidecars, found.size_bytes)
-    facts: Facts = {"problem": header.problem, "preview": found.preview, **_said(page, header.metadata)}
-    if header.problem is None:
-        facts |= _measured(kind, found, header, page)
+    facts: Facts = {"problem": problem, "preview": found.preview, **_said(page, metadata)}
+    if problem is None:
+        facts |= _measured(kind, clues_of(found.name, metadata, page), seen, page)
     return {name: value for name, value in facts.items() if value}, broken
 
 
-def _measured(kind: Kind, found: Found, header: Header, page: Page) -> Facts:
-    seen = recognise(kind, header)
-    clues = clues_of(found.name, header.metadata, page)
+def _seen(kind: Kind, found: Found) -> tuple[str | None, Mapping[str, str], Recognition]:
+    """What the header says. Its thousands of small objects go at once: as long as they live, every
+    collection of garbage in this process walks over them."""
+    if found.size_bytes < 0:
+        return "file_unreadable", {}, Recognition()
+    header = read_header(found.path, found.extension, found.size_bytes)
+    return header.problem, header.metadata, recognise(kind, header) if header.problem is None else Recognition()
+
+
+def _measured(kind: Kind, clues: Clues, seen: Recognition, page: Page) -> Facts:
     prediction = seen.prediction
     if kind in MODELS and prediction is Prediction.EPS:
         prediction = prediction_said(clues) or prediction

@@ -22,6 +22,7 @@ SAFE_EXTENSIONS = frozenset({".safetensors", ".sft"})
 _HTML = re.compile(rb"^\s*(<!doctype|<html|<head|<\?xml|<!--)", re.IGNORECASE)
 _JSON_ANSWER = re.compile(rb'^\s*\{\s*"(error|message|detail)')
 _LFS = b"version https://git-lfs"
+_OFFSETS, _DTYPE, _START, _END = itemgetter("data_offsets"), itemgetter("dtype"), itemgetter(0), itemgetter(1)
 _PICKLES = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 
 
@@ -110,11 +111,11 @@ def _sizes(tensors: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, int], in
     """Bytes by dtype and the end of the last tensor; raises where an entry is not what the format says.
     Whole columns at once: this runs for every tensor of every file."""
     entries = tensors.values()
-    offsets = list(map(itemgetter("data_offsets"), entries))
-    starts, ends = list(map(itemgetter(0), offsets)), list(map(itemgetter(1), offsets))
+    offsets = list(map(_OFFSETS, entries))
+    starts, ends = list(map(_START, offsets)), list(map(_END, offsets))
     if min(starts) < 0 or any(map(gt, starts, ends)):
         raise ValueError("offsets run backwards")
-    sizes = dict.fromkeys(map(itemgetter("dtype"), entries), 0)
+    sizes = dict.fromkeys(map(_DTYPE, entries), 0)
     if not all(type(dtype) is str for dtype in sizes):
         raise TypeError("dtype of another type")
     if len(sizes) == 1:

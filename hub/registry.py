@@ -24,11 +24,13 @@ from .scan import ORDER, Progress, Scan, ScanReport, Stop, folders_checksum
 
 # ComfyUI's folder_paths.supported_pt_extensions, and GGUF so that such files are listed with their reason.
 EXTENSIONS = frozenset({".ckpt", ".pt", ".pt2", ".bin", ".pth", ".safetensors", ".pkl", ".sft", ".gguf"})
-CACHE_FORMAT = "2"
+CACHE_FORMAT = "4"
 CACHE_TABLES = """CREATE TABLE files (
     kind TEXT NOT NULL, root TEXT NOT NULL, name TEXT NOT NULL,
     size INTEGER NOT NULL, mtime INTEGER NOT NULL, inode INTEGER NOT NULL, mark INTEGER NOT NULL,
-    sha256 TEXT, facts TEXT NOT NULL, changed INTEGER NOT NULL, PRIMARY KEY (kind, root, name))"""
+    sha256 TEXT, facts TEXT NOT NULL, changed INTEGER NOT NULL, PRIMARY KEY (kind, root, name));
+    CREATE INDEX marks ON files (kind, root, name, mark)"""  # a rescan reads this and never the rows
+BATCH_ROWS = 40  # more only give garbage collection more to walk over
 OVERRIDE_TABLES = "CREATE TABLE overrides (kind TEXT, name TEXT, family TEXT, PRIMARY KEY (kind, name))"
 
 T = TypeVar("T")
@@ -42,7 +44,7 @@ class _Known:
     library: Library
     cache_id: str
     changes: int
-    folders: Mapping[tuple[Kind, str], Mapping[str, ModelFile]]
+    folders: Mapping[tuple[Kind, str], dict[str, ModelFile]]
 
 
 class Registry:
@@ -132,13 +134,10 @@ class Registry:
         last = self._known if self._known and self._known.cache_id == cache_id else None
         folders = {}
         for kind, root in ((kind, root) for kind, roots in self.folders.items() for root in roots):
-            here = "FROM files WHERE kind = ? AND root = ?"
-            since = (kind.value, root, last.changes if last else -1)
-            fresh = connection.execute(f"SELECT name, size, mtime, sha256, facts {here} AND changed > ?", since)
-            files = {**last.folders[kind, root]} if last else {}
-            files |= {row[0]: model_file(kind, *row) for row in fresh}
-            names = connection.execute(f"SELECT name {here} ORDER BY name", (kind.value, root))
-            folders[kind, root] = {name: files[name] for (name,) in names}
+            files = _files_since(connection, kind, root, last.changes if last else -1)
+            if last:
+                files = _in_order(connection, kind, root, last.folders[kind, root] | files)
+            folders[kind, root] = files
         return folders
 
     def _read_overrides(self) -> tuple[dict[tuple[str, str], str], str]:
@@ -161,20 +160,41 @@ def _listed(
         taken.update(files)
 
 
-def model_file(kind: Kind, name: str, size: int, mtime: int, sha256: str | None, facts: str) -> ModelFile:
-    """A row as a ``ModelFile``."""
-    fields: dict[str, Any] = json.loads(facts)
-    if "prediction" in fields:
-        fields["prediction"] = Prediction(fields["prediction"])
-    if "parts" in fields:
-        fields["parts"] = frozenset(fields["parts"])
-    for plural in ("tags", "strength"):
-        if plural in fields:
-            fields[plural] = tuple(fields[plural])
-    if "trigger_groups" in fields:
-        fields["trigger_groups"] = tuple(map(tuple, fields["trigger_groups"]))
-    fields["sha256"] = sha256
-    return ModelFile(kind, name, size, mtime, **fields)
+def _files_since(connection: sqlite3.Connection, kind: Kind, root: str, change: int) -> dict[str, ModelFile]:
+    query = "SELECT name, size, mtime, sha256, facts FROM files WHERE kind = ? AND root = ? AND changed > ? ORDER BY name"
+    fresh = connection.execute(query, (kind.value, root, change))
+    files: dict[str, ModelFile] = {}
+    while rows := fresh.fetchmany(BATCH_ROWS):
+        files |= model_files(kind, rows)
+    return files
+
+
+def _in_order(connection: sqlite3.Connection, kind: Kind, root: str, files: Mapping[str, ModelFile]) -> dict[str, ModelFile]:
+    names = connection.execute("SELECT name FROM files WHERE kind = ? AND root = ? ORDER BY name", (kind.value, root))
+    return {name: files[name] for (name,) in names}
+
+
+def model_files(kind: Kind, rows: Sequence[tuple[Any, ...]]) -> dict[str, ModelFile]:
+    """Rows (name, size, mtime, sha256, facts) as ``ModelFile`` values by name."""
+    known = json.loads(f"[{','.join([row[4] for row in rows])}]")  # one call of the parser for many rows
+    return {row[0]: _model_file(kind, row, facts) for row, facts in zip(rows, known, strict=True)}
+
+
+def _model_file(kind: Kind, row: tuple[Any, ...], facts: Mapping[str, Any]) -> ModelFile:
+    values = {**_BLANK, **facts}
+    values["kind"] = kind
+    values["name"], values["size_bytes"], values["mtime_ns"], values["sha256"], _ = row
+    values["tags"], values["strength"] = tuple(values["tags"]), tuple(values["strength"])
+    values["trigger_groups"] = tuple(map(tuple, values["trigger_groups"]))
+    if "prediction" in facts:
+        values["prediction"] = Prediction(facts["prediction"])
+    if "parts" in facts:
+        values["parts"] = frozenset(facts["parts"])
+    return ModelFile(*values.values())  # by place: names that come from JSON would be compared one by one
+
+
+# Every field of a ModelFile in its order, as a file has it of which nothing is known.
+_BLANK = dict(vars(ModelFile(Kind.LORA, "")))
 
 
 def _slashes(name: str) -> str:

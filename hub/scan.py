@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import time
 import zlib
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from ..errors import UserError
 from ..plan import Kind
@@ -84,24 +86,25 @@ class Scan:
         return ScanReport(self.seen, self.read, self.removed, self.problems, complete, (*self.cache.notes, *self.notes))
 
     def _folder(self, kind: Kind, root: str) -> None:
-        gone = self._identities(kind, root)
+        gone = self._marks(kind, root)
         unreadable: list[str] = []
 
         def unchanged(name: str, identity: Identity) -> bool:
             self.seen += 1
             if not self.seen % 500:
                 self._pause()
-            return gone.pop(name, None) == identity
+            return gone.pop(name, None) == identity[3]
 
-        changed = list(walk(root, self.extensions, unreadable, unchanged))
+        # As plain tuples: garbage collection walks over named ones again and again.
+        changed: deque[tuple[Any, ...]] = deque(tuple(found) for found in walk(root, self.extensions, unreadable, unchanged))
         self.notes += [UserError("folder_unreadable", path=path) for path in unreadable if path != root]
         self._remove(kind, root, gone)
         self._read_all(kind, root, changed)
 
-    def _identities(self, kind: Kind, root: str) -> dict[str, Identity]:
-        query = "SELECT name, size, mtime, inode, mark FROM files WHERE kind = ? AND root = ?"
+    def _marks(self, kind: Kind, root: str) -> dict[str, int]:
+        query = "SELECT name, mark FROM files WHERE kind = ? AND root = ?"
         with self.cache.reading() as connection:
-            return {row[0]: row[1:] for row in connection.execute(query, (kind.value, root))}
+            return dict(connection.execute(query, (kind.value, root)))
 
     def _remove(self, kind: Kind, root: str, names: Iterable[str]) -> None:
         gone = [(kind.value, root, name) for name in names]
@@ -111,12 +114,12 @@ class Scan:
                 bump(connection, "revision", "changes")
             self.removed += len(gone)
 
-    def _read_all(self, kind: Kind, root: str, changed: Iterable[Found]) -> None:
+    def _read_all(self, kind: Kind, root: str, changed: deque[tuple[Any, ...]]) -> None:
         rows: list[tuple[object, ...]] = []
         since = time.monotonic()
         try:
-            for found in changed:
-                rows += self._row(kind, root, found)
+            while changed:
+                rows += self._row(kind, root, Found._make(changed.popleft()))
                 self._pause()
                 if time.monotonic() - since > BATCH_S:
                     rows, since = self._keep(rows), time.monotonic()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from typing import NamedTuple
 
@@ -11,7 +12,8 @@ from .sidecars import PREVIEW_SUFFIXES, SUFFIXES
 EXCLUDED = frozenset({".git"})  # folder_paths.get_filename_list skips these too
 
 
-Identity = tuple[int, int, int, int]  # size, mtime, inode, and a mark of what lies beside
+Stamp = tuple[int, int, int]  # size, mtime, inode
+Identity = tuple[int, int, int, int]  # a stamp, and a mark of it and of what lies beside
 Known = Callable[[str, Identity], bool]
 
 
@@ -36,65 +38,85 @@ def walk(root: str, extensions: Collection[str], unreadable: list[str], known: K
     followed, each loop of links entered once. Folders that cannot be listed are appended to ``unreadable``."""
     pending: list[tuple[str, str, frozenset[tuple[int, int]]]] = [(root, "", frozenset())]
     while pending:
-        folder, prefix, above = pending.pop()
+        path, prefix, above = pending.pop()
+        folder = _Folder(path)
         try:
-            status = os.stat(folder)
-            with os.scandir(folder) as listing:
-                entries = list(listing)
+            status = os.stat(path)
+            folder.read(extensions)
         except OSError:
-            unreadable.append(folder)
+            unreadable.append(path)
             continue
         here = (status.st_dev, status.st_ino)
         if here in above:
             continue
-        folders: list[os.DirEntry[str]] = []
-        yield from _folder(prefix, entries, extensions, folders, known)
-        pending.extend((entry.path, prefix + entry.name + os.sep, above | {here}) for entry in folders)
+        yield from folder.unknown(prefix, known)
+        pending.extend((os.path.join(path, name), prefix + name + os.sep, above | {here}) for name in folder.folders)
 
 
-def _folder(
-    prefix: str, entries: list[os.DirEntry[str]], extensions: Collection[str], folders: list[os.DirEntry[str]], known: Known
-) -> Iterator[Found]:
-    models, others = _sorted_out(entries, extensions, folders)
-    endings = {name[name.rfind(".") :] for name in others}
-    sidecar_endings = [each for each in SUFFIXES if each[each.rfind(".") :] in endings]
-    preview_endings = [each for each in PREVIEW_SUFFIXES if each[each.rfind(".") :] in endings]
-    for stem, extension, entry in models:
-        sidecars = [others[stem + each] for each in sidecar_endings if stem + each in others]
-        preview = next((stem + each for each in preview_endings if stem + each in others), None)
-        identity = _identity(entry, sidecars, preview)
-        name = prefix + entry.name
-        if not known(name, identity):
-            beside = tuple(sidecar.path for sidecar in sidecars)
-            yield Found(name, entry.path, extension, identity, beside, prefix + preview if preview else None)
+class _Folder:
+    """What lies in one folder, as names and numbers, let go one by one: a flat folder may hold 300,000
+    entries, and freeing them all at once would stop every other thread."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.folders: list[str] = []
+        self.models: deque[tuple[str, str, Stamp]] = deque()  # name, extension, stamp
+        self.sidecars: dict[str, int] = {}  # a mark of the content, by name
+        self.previews: set[str] = set()
+
+    def read(self, extensions: Collection[str]) -> None:
+        models, sidecars = self.models, self.sidecars
+        with os.scandir(self.path) as listing:
+            for entry in listing:
+                name = entry.name
+                ending = name[name.rfind(".") :]
+                if _is_folder(entry):
+                    if name not in EXCLUDED:
+                        self.folders.append(name)
+                elif (extension := ending.lower()) in extensions and ending != name:
+                    models.append((name, extension, _stamp(entry)))
+                elif ending in _SIDECAR_ENDINGS:
+                    sidecars[name] = hash(_stamp(entry)[:2])
+                elif ending in _PREVIEW_ENDINGS:
+                    self.previews.add(name)
+
+    def unknown(self, prefix: str, known: Known) -> Iterator[Found]:
+        suffixes, marks = self._suffixes(), self.sidecars
+        while self.models:
+            name, extension, stamp = self.models.popleft()
+            stem = name[: -len(extension)]
+            sidecars = [beside for each in suffixes if (beside := stem + each) in marks]
+            preview = self._preview(stem) if self.previews else None
+            mark = [len(preview) if preview else 0]
+            for beside in sidecars:
+                mark += len(beside), marks[beside]
+            identity = (*stamp, hash((stamp, *mark)))
+            if not known(prefix + name, identity):
+                paths = tuple(os.path.join(self.path, beside) for beside in sidecars)
+                path = os.path.join(self.path, name)
+                yield Found(prefix + name, path, extension, identity, paths, prefix + preview if preview else None)
+        while marks:
+            marks.popitem()
+
+    def _suffixes(self) -> list[str]:
+        return [each for each in SUFFIXES if any(map(str.endswith, self.sidecars, [each] * len(self.sidecars)))]
+
+    def _preview(self, stem: str) -> str | None:
+        return next((stem + each for each in PREVIEW_SUFFIXES if stem + each in self.previews), None)
 
 
-def _sorted_out(
-    entries: list[os.DirEntry[str]], extensions: Collection[str], folders: list[os.DirEntry[str]]
-) -> tuple[list[tuple[str, str, os.DirEntry[str]]], dict[str, os.DirEntry[str]]]:
-    models, others = [], {}
-    for entry in entries:
-        name = entry.name
-        dot = name.rfind(".")
-        extension = name[dot:].lower() if dot > 0 else ""
-        if entry.is_dir():
-            if name not in EXCLUDED:
-                folders.append(entry)
-        elif extension in extensions:
-            models.append((name[:dot], extension, entry))
-        else:
-            others[name] = entry
-    return models, others
+_SIDECAR_ENDINGS = frozenset(each[each.rfind(".") :] for each in SUFFIXES)
+_PREVIEW_ENDINGS = frozenset(each[each.rfind(".") :] for each in PREVIEW_SUFFIXES)
 
 
-def _identity(entry: os.DirEntry[str], sidecars: list[os.DirEntry[str]], preview: str | None) -> Identity:
-    mark = len(preview) if preview else 0
-    for sidecar in sidecars:
-        mark = hash((mark, len(sidecar.name), *_stamp(sidecar)[:2]))
-    return (*_stamp(entry), mark)
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
 
 
-def _stamp(entry: os.DirEntry[str]) -> tuple[int, int, int]:
+def _stamp(entry: os.DirEntry[str]) -> Stamp:
     try:
         status = entry.stat()
     except OSError:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ..plan import Analysis, Concept, Dialect, Reason
+from .refusals import Refusal, blanked, find_refusals
 from .rules_complexity import complexity_of
 from .rules_content import ContentFound, content_of
 from .rules_language import dialect_of, language_of
 from .rules_style import StyleFound, style_of
 from .syntax import rewrite
 from .vocabulary import Entry, Hit, find
-from .words import words_of
+from .words import Word, words_of
 
 # More text than this says nothing new about a picture; it is kept but not read.
 MOST_WORDS = 4000
@@ -23,16 +24,20 @@ def analyze(prompt: str, language: str | None = None) -> Analysis:
     """The prompt, read. ``language`` ("en", "es", "mixed") overrules the detection. Takes any text, raises
     nothing, linear in its length."""
     written = rewrite(prompt)
-    words = words_of(written.segments)[:MOST_WORDS]
-    spoken = language or language_of("".join(text for text, _ in written.segments), words)
+    plain = "".join(text for text, _ in written.segments)
+    all_words = words_of(written.segments)[:MOST_WORDS]
+    spoken = language or language_of(plain, all_words)
+    dialect = dialect_of(all_words)
+    refusals = find_refusals(plain, all_words)
+    words = blanked(all_words, refusals)
     hits = find(words, _languages(spoken))
-    dialect = dialect_of(words)
-    style, content = style_of(words, hits, dialect), content_of(words, hits)
+    style, content = style_of(words, hits, dialect, spoken), content_of(words, hits)
     concepts = _concepts(hits)
     complexity = complexity_of(words, concepts)
     quality = _quality(hits)
     reasons = (
         *written.reasons,
+        *_refused(plain, all_words, refusals),
         *_reasons(style, content, quality, dialect, spoken),
         _why_complex(complexity.dimensions, complexity.level.value),
     )
@@ -53,6 +58,12 @@ def analyze(prompt: str, language: str | None = None) -> Analysis:
     )
 
 
+def _refused(text: str, words: Sequence[Word], refusals: Sequence[Refusal]) -> Iterator[Reason]:
+    quoted = [text[words[each.start].start : words[each.end - 1].end] for each in refusals[:4]]
+    if quoted:
+        yield Reason("refused", "read.refused", {"words": ", ".join(quoted)})
+
+
 def _languages(spoken: str) -> tuple[str, ...]:
     """Where to look words up, first language first."""
     return {"es": ("es", "en"), "mixed": ("en", "es")}.get(spoken, ("en",))
@@ -61,7 +72,7 @@ def _languages(spoken: str) -> tuple[str, ...]:
 def _concepts(hits: Sequence[Hit]) -> tuple[Concept, ...]:
     found: dict[tuple[str, str], Concept] = {}
     for hit in hits:
-        entry = min(hit.entries, key=_is_evidence)
+        entry = min(hit.entries, key=lambda entry: (_is_evidence(entry), entry.category != "detail"))
         place = (entry.category, entry.name)
         known = found.get(place)
         words = known.words if known else ()
@@ -74,7 +85,7 @@ def _concepts(hits: Sequence[Hit]) -> tuple[Concept, ...]:
 
 def _is_evidence(entry: Entry) -> bool:
     """A phrase is one concept: what it is counts before what it only speaks for ("school uniform" is clothing, though
-    it also speaks for anime)."""
+    it also speaks for anime); detail counts before the look it speaks for."""
     return entry.category in EVIDENCE or (entry.category == "style" and entry.strength < NAMES_STYLE)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from ..data import table
 from ..plan import Analysis, Concept, Kind, ModelFile
 from .naming import chief_names_of, names_of
+from .refusals import asked_part
 from .text import name_words, rarity, stem, units, words
 
 _STYLE_CATEGORIES = ("style", "medium", "artist")
@@ -29,21 +30,30 @@ class Nature(str, Enum):
 
 @dataclass(frozen=True)
 class Wishes:
-    """A prompt as stems: ``said`` all of them, ``styles`` those that name a look, ``concepts`` what was read."""
+    """A prompt as stems: ``said`` all of them, ``styles`` those that name a look, ``concepts`` what was read, ``runs``
+    the clauses as stems in order with a blank on either side of each."""
 
     said: frozenset[str]
     styles: frozenset[str]
     concepts: tuple[tuple[Concept, frozenset[str]], ...]
     clauses: tuple[tuple[str, frozenset[str]], ...]
+    runs: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, analysis: Analysis) -> Wishes:
         text = question(analysis)
-        clauses = tuple((unit, frozenset(words(unit))) for unit in units(text))
+        stems = [(unit, words(unit)) for unit in units(text)]
+        clauses = tuple((unit, frozenset(held)) for unit, held in stems)
+        runs = tuple(f" {' '.join(held)} " for _, held in stems)
         concepts = tuple((concept, _stems(concept)) for concept in analysis.concepts)
         styles = frozenset(word for concept, stems in concepts if concept.category in _STYLE_CATEGORIES for word in stems)
         said = frozenset(word for _, clause in clauses for word in clause)
-        return cls(said, styles & said | _style_words(analysis.style) & said, concepts, clauses)
+        return cls(said, styles & said | _style_words(analysis.style) & said, concepts, clauses, runs)
+
+    def literally(self, name: tuple[str, ...]) -> bool:
+        """Whether these stems stand side by side in one clause."""
+        run = f" {' '.join(name)} "
+        return any(run in clause for clause in self.runs)
 
     def labels(self, stems: frozenset[str]) -> tuple[str, ...]:
         """The concepts these words belong to, or the clauses where no concept holds them."""
@@ -55,21 +65,23 @@ class Wishes:
 
 def question(analysis: Analysis) -> str:
     """The prompt as LoRA texts are searched with it: English where it was translated; the names of what was read
-    beside it where it was not, since vocabulary rows have English names."""
+    beside it where it was not, since vocabulary rows have English names. What the prompt refuses is not in it."""
     if analysis.translation:
-        return analysis.translation
-    text = analysis.text or analysis.prompt
+        return asked_part(analysis.translation)
+    text = asked_part(analysis.text or analysis.prompt)
     return text if analysis.language == "en" else ", ".join([text, *(concept.name for concept in analysis.concepts)])
 
 
 @dataclass(frozen=True)
 class Match:
-    """``share`` 0–1 of the LoRA's best said name, ``mass`` how telling its said words are, ``words`` these."""
+    """``share`` 0–1 of the LoRA's best said name, ``mass`` how telling its said words are, ``words`` these;
+    ``literal`` where the whole name of several words stands in the prompt as such."""
 
     nature: Nature
     share: float
     mass: float
     words: frozenset[str]
+    literal: bool = False
 
 
 def match(file: ModelFile, wishes: Wishes) -> Match:
@@ -85,8 +97,12 @@ def match(file: ModelFile, wishes: Wishes) -> Match:
         whole, mass = sum(map(rarity, name)), sum(map(rarity, said))
         share = mass / whole if whole else 0.0
         if share * mass > best.share * best.mass:
-            best = Match(nature, share, mass, said)
+            best = Match(nature, share, mass, said, _is_literal(name, wishes))
     return best
+
+
+def _is_literal(name: tuple[str, ...], wishes: Wishes) -> bool:
+    return len(name) > 1 and wishes.literally(name)
 
 
 Names = tuple[tuple[str, ...], ...]
@@ -109,6 +125,8 @@ def asked_for(found: Match, wishes: Wishes) -> bool:
         return False
     if found.nature is Nature.CHARACTER:
         return bool(found.mass >= knobs["character"])
+    if found.literal and found.mass >= knobs["literal"]:
+        return True
     if found.words & wishes.styles:
         return bool(found.mass >= knobs["vocabulary_style"])
     return bool(found.mass >= knobs["style" if found.nature is Nature.STYLE else "other"])

@@ -8,10 +8,10 @@ from functools import cache, lru_cache
 from ..data import table
 from ..data.families import Family
 from ..plan import Analysis, Mode, Reason, Request, Settings
+from .refusals import asked_part, refused_terms
 from .suitability import style_group
 from .write_prompt import says
 
-_REFUSED = re.compile(r"\b(?:no|not|without|sin|ningún|ninguna)\s+\w+", re.IGNORECASE)
 _ENDINGS = ("ness", "ing", "ed", "es", "ly", "y", "s", "e")
 
 
@@ -48,20 +48,36 @@ def _idle(own: str, family: Family, settings: Settings) -> tuple[str | None, tup
 
 def _written(own: str, analysis: Analysis, family: Family) -> tuple[str | None, tuple[Reason, ...]]:
     rows = table("negatives")
+    style = "none" if _is_guessed(analysis) else analysis.style
+    refused = _refused(analysis)
     wanted = (
+        *refused,
         *family.negative_tags,
-        *rows["style"].get(style_group(analysis.style) if analysis.style != "none" else "", ()),
+        *rows["style"].get(style_group(style) if style != "none" else "", ()),
         *rows["content"].get(analysis.content, ()),
     )
     fresh = [term for term in dict.fromkeys(wanted) if not says(own, term)]
     dropped = [term for term in fresh if contradicts(term, analysis)]
     terms = [term for term in fresh if term not in dropped]
     text = _joined(own, _agreeing(family.negative_prefix, analysis), terms, system=bool(family.prompt_prefix))
-    values = {"words": ", ".join(terms) or "–", "family": family.label, "content": analysis.content, "style": analysis.style}
+    values = {"words": ", ".join(terms) or "–", "family": family.label, "content": analysis.content, "style": style}
     reasons = [Reason("negative", "negative.with_own" if own else "negative.written", values)]
+    if kept := [term for term in refused if term in terms]:
+        reasons.append(Reason("negative", "negative.refused", {"words": ", ".join(kept)}))
     if dropped:
         reasons.append(Reason("negative", "negative.dropped", {"words": ", ".join(dropped)}))
     return text or None, tuple(reasons)
+
+
+def _is_guessed(analysis: Analysis) -> bool:
+    """A style nobody named may be wrong; forbidding the others would then forbid the picture itself."""
+    return any(reason.key == "read.style_implied" for reason in analysis.reasons)
+
+
+def _refused(analysis: Analysis) -> tuple[str, ...]:
+    if analysis.translation:
+        return refused_terms(analysis.translation)
+    return refused_terms(analysis.text, analysis.language)
 
 
 def _joined(own: str, prefix: str, terms: list[str], system: bool) -> str:
@@ -91,13 +107,16 @@ def without_weights(text: str) -> str:
 
 
 def contradicts(term: str, analysis: Analysis) -> bool:
-    """Whether the prompt asks for what ``term`` forbids: by the term's own stem or a synonym of its row."""
-    text = _REFUSED.sub(" ; ", f"{analysis.text}\n{analysis.translation or ''}")
+    """Whether the prompt asks for what ``term`` forbids: by the term's own stem, a synonym of its row, or a
+    concept of its categories."""
+    text = asked_part(f"{analysis.text}\n{analysis.translation or ''}")
     asked = _stems(text)
     forbidden = (term, *table("negatives")["unless"].get(term.casefold(), ()))
     if any(_stems(words).strip() and _stems(words) in asked for words in forbidden):
         return True
-    return term.casefold() == "text" and bool(analysis.of("text") or re.search(r'"[^"\n]{2,}"', text))
+    if analysis.of(*table("negatives")["unless_read"].get(term.casefold(), ())):
+        return True
+    return term.casefold() == "text" and re.search(r'"[^"\n]{2,}"', text) is not None
 
 
 @lru_cache(maxsize=1024)

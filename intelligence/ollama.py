@@ -81,13 +81,13 @@ class OllamaReader:
         import socket
 
         if self.clock() < self.absence.until_s:
-            raise Failed("read.ollama_absent_before", url=self.url)
+            raise Failed("read.ollama_absent_before", url=_place(self.url))
         try:
             with socket.create_connection(_address(self.url), CONNECT_S):
                 pass
         except (OSError, ValueError) as fault:
             self.absence.until_s = self.clock() + REMEMBERED_S
-            raise Failed("read.ollama_absent", url=self.url, seconds=int(REMEMBERED_S)) from fault
+            raise Failed("read.ollama_absent", url=_place(self.url), seconds=int(REMEMBERED_S)) from fault
 
     def _client(self, timeout_s: float) -> Any:
         try:
@@ -106,7 +106,7 @@ class OllamaReader:
             installed: list[str] = _guarded(lambda: [str(model.model) for model in client.list().models if model.model])
         suitable = [name for name in installed if not any(part in name.lower() for part in UNSUITABLE)]
         if not suitable:
-            raise Failed("read.ollama_no_model", url=self.url)
+            raise Failed("read.ollama_no_model", url=_place(self.url))
         return suitable[0]
 
     def _ask(self, analysis: Analysis, model: str, deadline_s: float) -> tuple[Answer, list[Reason]]:
@@ -148,6 +148,15 @@ class OllamaReader:
             if length > MOST_ANSWER_CHARACTERS:
                 raise Failed("read.ollama_wrong", model=chunk.model or "", problem="endless answer")
             yield text
+
+
+def _place(url: str) -> str:
+    """Host and port to show: reasons are saved in pictures, and an address may hold a password."""
+    try:
+        host, port = _address(url)
+    except ValueError:
+        return "?"
+    return f"{host}:{port}"
 
 
 def _address(url: str) -> tuple[str, int]:

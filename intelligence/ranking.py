@@ -145,6 +145,12 @@ def keyword_scores(index: Index, text: str) -> Floats:
     return calibrated
 
 
+@lru_cache(maxsize=2)
+def unmet_scores(index: Index) -> Floats:
+    """The keyword score of each file when no word of the prompt is met, shape (files,)."""
+    return keyword_scores(index, "")
+
+
 def _add_clause(index: Index, raw: Floats, met: Floats, new: set[str], clause: list[str]) -> None:
     knobs = table("recommend")["keyword"]
     whole = {word: rarity(word) for word in clause if rarity(word) > knobs["ignored_rarity"]}

@@ -12,7 +12,7 @@ from ..data.families import families
 from ..plan import Analysis, Constraints, Library, LoraChoice, LoraUse, Reason, Taste
 from .index import Floats, Index
 from .matching import Nature, Wishes
-from .ranking import NEUTRAL, Ranked, Vectors, Weights, best, compatible, entry_at, factors_of, index_of, score
+from .ranking import NEUTRAL, Ranked, Vectors, Weights, best, compatible, entry_at, factors_of, index_of, score, unmet_scores
 from .select import Candidate, Refusal, candidate_of, select
 from .strength import rebalance, strength_for
 from .triggers import insert, triggers_for
@@ -58,9 +58,10 @@ def recommend(
     room = replace(constraints, max_loras=max(0, constraints.max_loras - len(given)))
     chosen, refused = select(candidates, analysis, room)
     foreign = _foreign(best(index, total * (loads == 0), parts, _FOREIGN), wishes)
+    misses = [each for each in (*refused, *foreign) if _is_near(each, index)]
     choices, prompt = _applied(chosen, analysis, wishes, given)
     reasons = _overall(choices, int((loads > 0).sum()), family, vectors)
-    return Recommendation(choices, _missed([*refused, *foreign], wishes), reasons, prompt)
+    return Recommendation(choices, _missed(misses, wishes), reasons, prompt)
 
 
 def _details(index: Index, total: Floats, parts: tuple[Floats, ...]) -> list[Ranked]:
@@ -123,6 +124,18 @@ def _how(each: Candidate, before: LoraUse, use: LoraUse, triggers: tuple[str, ..
     return tuple(found)
 
 
+def _is_near(refusal: Refusal, index: Index) -> bool:
+    """Whether anything in the prompt speaks for it: a LoRA that is only popular, or of a likely kind, is no miss."""
+    scores = refusal.candidate.ranked.scores
+    telling = table("recommend")["semantic"]["near"]
+    return refusal.asked or refusal.why == "detail_not_asked" or scores.semantic >= telling or _meets_words(refusal, index)
+
+
+def _meets_words(refusal: Refusal, index: Index) -> bool:
+    unmet = float(unmet_scores(index)[index.rows[refusal.candidate.file.name]])
+    return refusal.candidate.ranked.scores.keyword > unmet + 1e-6
+
+
 def _missed(refused: Sequence[Refusal], wishes: Wishes) -> tuple[LoraChoice, ...]:
     """The best of those left out; where one was asked for and refused all the same, it comes first."""
     ordered = sorted(refused, key=lambda each: (not each.asked, -each.candidate.relevance))
@@ -132,6 +145,12 @@ def _missed(refused: Sequence[Refusal], wishes: Wishes) -> tuple[LoraChoice, ...
 def _miss(refusal: Refusal, wishes: Wishes) -> LoraChoice:
     each = refusal.candidate
     values = {"name": each.file.name, "other": refusal.other, "relevance": round(each.relevance, 2)}
+    if refusal.why in ("other_family", "distant_family"):
+        values["family"] = _label(refusal.other)
+    if refusal.why == "conflict_style":
+        values["style"] = refusal.other
+    if refusal.why == "everyday":
+        values["words"] = ", ".join(wishes.labels(each.match.words))
     why = Reason(_decision(each), f"lora.not.{refusal.why}", values)
     strength = _strength(each, 1)
     covers = wishes.labels(each.match.words)
@@ -149,9 +168,12 @@ def _decision(each: Candidate) -> str:
     return f"lora:{each.file.name}"
 
 
+def _label(family: str) -> str:
+    return families()[family].label if family in families() else family
+
+
 def _overall(choices: Sequence[LoraChoice], compatible: int, family: str, vectors: Vectors | None) -> tuple[Reason, ...]:
-    label = families()[family].label if family in families() else family
-    values = {"chosen": len(choices), "compatible": compatible, "family": label}
+    values = {"chosen": len(choices), "compatible": compatible, "family": _label(family)}
     found = [Reason("loras", "lora.some" if choices else "lora.none" if compatible else "lora.no_files", values)]
     if vectors is None and compatible:
         found.append(Reason("loras", "lora.no_vectors", {}))

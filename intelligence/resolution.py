@@ -9,6 +9,8 @@ from functools import cache
 from ..data import table
 from ..data.families import Family
 from ..plan import Analysis, Mode, Reason, Request
+from .formats import is_something_else
+from .refusals import asked_part
 
 Size = tuple[int, int]
 MOST_SIDE = 16_384  # nodes.py MAX_RESOLUTION
@@ -27,12 +29,14 @@ def choose_size(request: Request, analysis: Analysis, family: Family) -> tuple[S
 
 
 def framing(text: str) -> tuple[str, str, float] | None:
-    """(row of ``framing.toml``, the word that says so, width ÷ height) or ``None``. The first word in the prompt decides."""
-    match = _framing_words().search(text.casefold())
-    if match is None:
-        return None
-    row = _row_of_word()[match.group(0)]
-    return row, match.group(0), float(table("framing")[row]["aspect"])
+    """(row of ``framing.toml``, the word that says so, width ÷ height) or ``None``. The first word in the prompt decides;
+    refused ones and those that name something in the picture do not count."""
+    said = asked_part(text).casefold()
+    for match in _framing_words().finditer(said):
+        if not is_something_else(said[: match.start()], match.group(0), said[match.end() :]):
+            row = _row_of_word()[match.group(0)]
+            return row, match.group(0), float(table("framing")[row]["aspect"])
+    return None
 
 
 @cache

@@ -81,7 +81,7 @@ def _votes(words: Sequence[Word], hits: Sequence[Hit]) -> list[tuple[str, float,
         votes.append(("text", WRITTEN + WRITTEN_EACH * written, ""))
     if _is_artwork(words, hits):
         votes.append(("art", ART, ""))
-    return votes
+    return [vote for vote in votes if vote[0] != "art"] if _is_portrait(hits) else votes
 
 
 def _kept(role: float, entry: Entry) -> float:
@@ -105,6 +105,12 @@ def _is_artwork(words: Sequence[Word], hits: Sequence[Hit]) -> bool:
         and not followed
         and bool(styles & {"painting_classic", "oil_painting", "watercolor", "ukiyo_e", "chinese_ink"})
     )
+
+
+def _is_portrait(hits: Sequence[Hit]) -> bool:
+    """Of a person: one shows somebody, whatever it is painted with."""
+    names = {entry.name for hit in hits for entry in hit.entries if entry.category == "character"}
+    return bool(names & grammar("portraits")) and bool(names - grammar("portraits"))
 
 
 def _unknown(words: Sequence[Word]) -> str:

@@ -22,7 +22,7 @@ def language_of(text: str, words: Sequence[Word]) -> str:
     english, spanish, others = _counts([word for word in words[:2000] if word.plain])
     if others > max(spanish, english) and others >= 2:
         return "other"
-    if spanish < 1 or spanish < 0.12 * english:
+    if spanish < (1 if english else 0.5) or spanish < 0.12 * english:
         return "en"
     return "mixed" if english > 0.35 * spanish else "es"
 

@@ -28,14 +28,15 @@ class StyleFound:
     implied: bool = False
 
 
-def style_of(words: Sequence[Word], hits: Sequence[Hit], dialect: Dialect) -> StyleFound:
-    """The best supported style; "photo" for everyday prose that names none; else "none"."""
+def style_of(words: Sequence[Word], hits: Sequence[Hit], dialect: Dialect, language: str = "en") -> StyleFound:
+    """The best supported style; "photo" for everyday prose that names none; else "none". In a language the
+    rules cannot read nothing is guessed."""
     scores = _scores(words, hits)
     ranked = sorted(scores.items(), key=lambda item: -item[1][0])
     if ranked and ranked[0][1][0] >= NAMED:
         style, (score, phrases) = ranked[0]
         return StyleFound(style, score, tuple(phrases))
-    return _implied(scores, words, dialect)
+    return StyleFound("none") if language == "other" else _implied(scores, words, dialect)
 
 
 def _implied(scores: dict[str, tuple[float, list[str]]], words: Sequence[Word], dialect: Dialect) -> StyleFound:

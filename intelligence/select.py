@@ -121,8 +121,10 @@ def _plain(text: str) -> str:
 def _unfit(candidate: Candidate, detail_wanted: bool) -> Refusal | None:
     if candidate.match.nature is Nature.DETAIL and not detail_wanted:
         return Refusal(candidate, "detail_not_asked")
-    if candidate.match.nature is not Nature.DETAIL and (candidate.match.nature is Nature.UTILITY or not candidate.asked):
-        return Refusal(candidate, "not_asked")
+    utility = candidate.match.nature is Nature.UTILITY
+    if candidate.match.nature is not Nature.DETAIL and (utility or not candidate.asked):
+        everyday = bool(candidate.match.words) and candidate.match.share >= table("recommend")["asked"]["named_share"]
+        return Refusal(candidate, "everyday" if everyday and not utility else "not_asked")
     if candidate.factor < table("recommend")["asked"]["least_factor"]:
         return Refusal(candidate, "distant_family", candidate.file.family or "")
     return None
@@ -141,7 +143,7 @@ def _clash(candidate: Candidate, stack: _Stack, analysis: Analysis, wishes: Wish
     if nature is Nature.STYLE and stack.count(Nature.STYLE) >= limits["styles"]:
         return Refusal(candidate, "styles_full", _name(stack, Nature.STYLE))
     if other := _opposed(candidate, stack, analysis, wishes):
-        return Refusal(candidate, "conflict", other)
+        return Refusal(candidate, "conflict_style" if other == analysis.style else "conflict", other)
     if len(stack.chosen) >= stack.limit:
         return Refusal(candidate, "limit")
     return None

@@ -90,7 +90,9 @@ def spanish_rows() -> Iterator[tuple[str, str]]:
 
 
 def _plural(word: str) -> str:
-    """Only plurals in -es are formed: the others are understood by dropping their s."""
+    """Plurals are formed where dropping an s, as English words do, does not lead back ("luces", "flores", "coches")."""
+    if word.endswith(("che", "she", "xe")):
+        return f"{word}s"
     if word[-1:] == "z":
         return f"{word[:-1]}ces"
     return word if word[-1:] in "aeiouáéíóús" else f"{word}es"

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from ..errors import BadRequest
 from ..plan import GIB, Constraints, Fixed, LoraUse, Mode, Priority, Request
+from ..values import clean
 from .host import language
 
 E = TypeVar("E", bound=Enum)
@@ -18,8 +19,8 @@ def request_from(widgets: dict[str, Any]) -> Request:
     """The request that an Auto Pipeline's widgets make. Raises ``BadRequest`` with every fault of a group."""
     mode = choice(Mode, widgets["mode"])
     return Request(
-        prompt=widgets["prompt"],
-        negative=widgets.get("negative") or None,
+        prompt=clean(widgets["prompt"]),
+        negative=clean(widgets.get("negative") or "") or None,
         mode=mode,
         priority=choice(Priority, widgets["priority"]),
         constraints=_constraints(widgets),

@@ -7,7 +7,8 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..plan import Generation, Mode, Plan, Priority, Verbosity
+from ..errors import BadRequest
+from ..plan import PLAN_VERSION, Generation, Mode, Plan, Priority, Verbosity
 from ..values import from_json, to_json
 from . import asking, host, schema
 
@@ -36,8 +37,8 @@ class AutoPipeline(io.ComfyNode):
         from . import planning, runs
         from .expand import children, graph_id
 
-        request = asking.request_from(widgets)
-        with host.speaking(request.language):
+        with host.speaking(host.language(widgets["language"])):
+            request = asking.request_from(widgets)
             plan = given_plan(widgets) or planning.plan_for(request, widgets["reader"])
             graph = children(cls.hidden.unique_id, plan, seed, widgets.get("image"))
             said = explain(plan, asking.choice(Verbosity, widgets["verbosity"]), request.language)
@@ -54,7 +55,15 @@ def given_plan(widgets: dict[str, Any]) -> Plan | None:
         plan: Plan = brought.plan
         return plan
     accepted = widgets.get("accepted_plan", "").strip()
-    return from_json(Plan, accepted) if accepted else None
+    return plan_in(accepted) if accepted else None
+
+
+def plan_in(text: str) -> Plan:
+    """A plan from its JSON, or from that of a generation (what Explain Plan shows). Raises ``BadRequest``."""
+    plan = from_json(Generation, text).plan if '"plan"' in text[:12] else from_json(Plan, text)
+    if plan.version > PLAN_VERSION:
+        raise BadRequest("plan_too_new", version=plan.version, known=PLAN_VERSION)
+    return plan
 
 
 def _announce(hidden: Any, made: Generation) -> None:

@@ -9,6 +9,7 @@ external cache providers for this; ours remembers what leads to the sampler for 
 from __future__ import annotations
 
 from collections import OrderedDict
+from threading import Lock
 from typing import Any
 
 MARK = ".iig."
@@ -23,34 +24,40 @@ class Keeper:
     frees every reference to its weights."""
 
     def __init__(self) -> None:
+        self._lock = Lock()  # ComfyUI frees memory from its server thread
         self._bundles: OrderedDict[str, OrderedDict[str, Any]] = OrderedDict()
         self._bundle_of: dict[str, str] = {}
 
     def expect(self, node_id: str, models: str) -> None:
         """Children of ``node_id`` from now on belong to this set of model files."""
-        self._bundle_of[node_id] = models
-        self._bundles.setdefault(models, OrderedDict())
-        self._bundles.move_to_end(models)
-        while len(self._bundles) > (1 if _memory_is_scarce() else MAX_MODEL_SETS):
-            self._bundles.popitem(last=False)
+        most = 1 if _memory_is_scarce() else MAX_MODEL_SETS
+        with self._lock:
+            self._bundle_of[node_id] = models
+            self._bundles.setdefault(models, OrderedDict())
+            self._bundles.move_to_end(models)
+            while len(self._bundles) > most:
+                self._bundles.popitem(last=False)
 
     def keeps(self, node_id: str, class_type: str) -> bool:
         return MARK in node_id and not any(part in class_type for part in RUN_ANEW)
 
     def look_up(self, key: str) -> Any | None:
-        return next((bundle[key] for bundle in self._bundles.values() if key in bundle), None)
+        with self._lock:
+            return next((bundle[key] for bundle in self._bundles.values() if key in bundle), None)
 
     def store(self, node_id: str, key: str, value: Any) -> None:
-        bundle = self._bundles.get(self._bundle_of.get(node_id.split(MARK)[0], ""))
-        if bundle is None:
-            return
-        bundle[key] = value
-        while len(bundle) > MAX_ENTRIES:
-            bundle.popitem(last=False)
+        with self._lock:
+            bundle = self._bundles.get(self._bundle_of.get(node_id.split(MARK)[0], ""))
+            if bundle is None:
+                return
+            bundle[key] = value
+            while len(bundle) > MAX_ENTRIES:
+                bundle.popitem(last=False)
 
     def forget(self) -> None:
         """Let go of everything, as ComfyUI's "free memory" asks."""
-        self._bundles.clear()
+        with self._lock:
+            self._bundles.clear()
 
 
 KEEPER = Keeper()

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from ..graph.builder import Builder
 
 
+_ALIASES = ["lora stack", "load loras", "aplicar"]
+
+
 class ApplyLoraStack(io.ComfyNode):
     """Load every LoRA of a ``LORA_STACK`` with ComfyUI's own loader."""
 
@@ -26,21 +29,30 @@ class ApplyLoraStack(io.ComfyNode):
             schema.LoraStackType.Input("lora_stack"),
         ]
         outputs = [io.Model.Output("model_out"), io.Clip.Output("clip_out")]
-        return schema.schema("IIG_ApplyLoraStack", inputs, outputs, enable_expand=True, hidden=[io.Hidden.unique_id])
+        return schema.schema(
+            "IIG_ApplyLoraStack", inputs, outputs, enable_expand=True, hidden=[io.Hidden.unique_id], search_aliases=_ALIASES
+        )
 
     @classmethod
     def execute(cls, lora_stack: Any, model: Any = None, clip: Any = None) -> io.NodeOutput:
         from ..graph.builder import Builder
         from .expand import behind_check, with_checks
 
-        if model is None:
-            raise BadRequest("input_missing", name="model")
+        with host.speaking(host.language("auto")):
+            uses = stack_of(model, lora_stack)
         builder = Builder(f"{cls.hidden.unique_id}{MARK}")
         KEEPER.expect(cls.hidden.unique_id, repr((model, clip)))
-        for use in asking.stack(lora_stack, ()) or ():
+        for use in uses:
             model, clip = _load(builder, use, model, clip)
         nodes = with_checks(builder.nodes)
         return io.NodeOutput(behind_check(model, nodes), behind_check(clip, nodes), expand=nodes)
+
+
+def stack_of(model: Any, lora_stack: Any) -> tuple[LoraUse, ...]:
+    """What to load. Raises ``BadRequest`` for a missing model or a stack that cannot be read."""
+    if model is None:
+        raise BadRequest("input_missing", name="model")
+    return asking.stack(lora_stack, ()) or ()
 
 
 def _load(builder: Builder, use: LoraUse, model: Any, clip: Any) -> tuple[Any, Any]:
@@ -70,10 +82,13 @@ class CheckLora(io.ComfyNode):
 
     @classmethod
     def execute(cls, model: Any, model_before: Any, lora_name: str, clip: Any = None, clip_before: Any = None) -> io.NodeOutput:
+        from . import runs
+
         applied = patches(model) - patches(model_before)
         if clip is not None and clip_before is not None:
             applied += patches(clip.patcher) - patches(clip_before.patcher)
         total = modules_of(lora_name)
+        runs.count(lora_name, applied, total)
         host.send("lora", {"lora": lora_name, "applied": applied, "total": total})
         if total and not applied:
             raise BadRequest("lora_applied_nothing", host.language("auto"), lora=lora_name, total=total)

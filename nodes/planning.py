@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..intelligence.analyze import analyze
 from ..pipeline import make_plan
-from ..plan import Analysis, Plan, Reader, Request, Taste
+from ..plan import Analysis, Plan, Reader, Reason, Request, Taste
 from . import host, reading, runs
 from .semantics import vectors_for
 from .shelf import shelf
@@ -17,7 +19,10 @@ def plan_for(request: Request, reader: str = "auto", analysis: Analysis | None =
     library = shelf().library()
     shelf().make_vectors(library)
     machine = host.machine(runs.seconds_per_step())
-    return make_plan(request, analysis, library, Taste(), machine, vectors=vectors_for(analysis, library))
+    plan = make_plan(request, analysis, library, Taste(), machine, vectors=vectors_for(analysis, library))
+    notes = [str(note.in_language(request.language)) for note in shelf().registry.notes]
+    said = tuple(Reason("library", "warn.library_note", {"note": note}) for note in notes)
+    return replace(plan, warnings=(*plan.warnings, *said))
 
 
 def read(prompt: str, reader: str = "auto") -> Analysis:

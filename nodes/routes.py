@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import BadRequest, UserError
 from ..plan import Kind, Request
-from ..routes import GUARD_HEADER, MODELS_PATH, PLAN_PATH
-from ..values import from_json, to_json
+from ..routes import FAMILY_PATH, GUARD_HEADER, MODELS_PATH, PLAN_PATH
+from ..values import clean, from_json, to_json
 from . import host
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ def add_routes() -> None:
     routes = PromptServer.instance.routes
     routes.post(PLAN_PATH)(plan)
     routes.get(MODELS_PATH)(models)
+    routes.post(FAMILY_PATH)(family)
 
 
 async def plan(http: HttpRequest) -> Response:
@@ -35,13 +36,14 @@ async def plan(http: HttpRequest) -> Response:
 
     from .planning import plan_for
 
+    spoken = host.language("auto")
     try:
         _refuse_strangers(http)
         request = from_json(Request, await http.read())
-        request = replace(request, language=host.language(request.language))
-        made = await asyncio.to_thread(plan_for, request)
+        spoken = host.language(request.language)
+        made = await asyncio.to_thread(plan_for, replace(request, prompt=clean(request.prompt), language=spoken))
     except UserError as error:
-        return web.json_response({"error": error.code, "message": str(error)}, status=400)
+        return _refusal(error, spoken)
     return web.Response(text=to_json(made), content_type="application/json")
 
 
@@ -53,12 +55,44 @@ async def models(http: HttpRequest) -> Response:
 
     kind = http.query.get("kind", Kind.CHECKPOINT.value)
     if kind not in {known.value for known in Kind}:
-        return web.json_response({"error": "not_a_choice"}, status=400)
+        return _refusal(
+            BadRequest("not_a_choice", value=kind, choices=", ".join(known.value for known in Kind)), host.language("auto")
+        )
     words = http.query.get("search", "").casefold().split()
-    library = await asyncio.to_thread(shelf().library)
+    try:
+        library = await asyncio.to_thread(shelf().library)
+    except UserError as error:
+        return _refusal(error, host.language("auto"))
     found = [file for file in library.of(Kind(kind)) if all(word in f"{file.name} {file.title}".casefold() for word in words)]
     rows = [{"name": file.name, "title": file.title, "family": file.family} for file in found[:MAX_FOUND]]
     return web.json_response({"models": rows, "total": len(found), "complete": library.complete}, dumps=_dumps)
+
+
+async def family(http: HttpRequest) -> Response:
+    """``POST {"kind": "loras", "name": "a.safetensors", "family": "pony"}``: what the person knows better than the
+    header; ``"family": null`` takes it back."""
+    from aiohttp import web
+
+    from .shelf import shelf
+
+    try:
+        _refuse_strangers(http)
+        told = await http.json()
+        kind, name, chosen = Kind(told["kind"]), str(told["name"]), told["family"]
+        if shelf().registry.library().find(kind, name) is None:
+            raise BadRequest("file_not_listed", name=name)
+        await asyncio.to_thread(shelf().registry.override, kind, name, chosen)
+    except (KeyError, TypeError, ValueError) as fault:
+        return _refusal(BadRequest("not_readable", noun="family", where="", problem=str(fault)), host.language("auto"))
+    except UserError as error:
+        return _refusal(error, host.language("auto"))
+    return web.json_response({"name": name, "family": chosen})
+
+
+def _refusal(error: UserError, language: str) -> Response:
+    from aiohttp import web
+
+    return web.json_response({"error": error.code, "message": str(error.in_language(language))}, status=400)
 
 
 def _refuse_strangers(http: HttpRequest) -> None:

@@ -7,13 +7,14 @@ import json
 import os
 import time
 from collections import OrderedDict
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from threading import Lock
 from typing import Any
 
 from ..intelligence.estimate import timing_key
-from ..plan import Generation, Measured, Plan
+from ..plan import Generation, LoraChoice, Measured, Plan, Reason
 from .host import data_folder, log
 
 MAX_REMEMBERED = 256
@@ -21,6 +22,28 @@ LAST = 5  # runs whose median is believed
 _lock = Lock()
 _started: OrderedDict[str, float] = OrderedDict()
 _ended: OrderedDict[str, Measured] = OrderedDict()
+_counts: OrderedDict[str, tuple[int, int]] = OrderedDict()
+
+
+def count(lora: str, applied: int, total: int) -> None:
+    """Note how many of a LoRA's modules the loaded model took."""
+    with _lock:
+        _put(_counts, lora, (applied, total))
+
+
+def counted(generation: Generation) -> Generation:
+    """The generation with what was counted when its LoRAs were loaded."""
+    with _lock:
+        loras = tuple(_with_count(choice) for choice in generation.plan.loras)
+    return replace(generation, plan=replace(generation.plan, loras=loras))
+
+
+def _with_count(choice: LoraChoice) -> LoraChoice:
+    if choice.use.name not in _counts or choice.matched_keys is not None:
+        return choice
+    applied, total = _counts[choice.use.name]
+    reason = Reason(f"lora:{choice.use.name}", "lora.applied", {"applied": applied, "total": total})
+    return replace(choice, matched_keys=applied, total_keys=total, reasons=(*choice.reasons, reason))
 
 
 def begin(generation: Generation) -> None:

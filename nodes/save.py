@@ -28,7 +28,14 @@ class SaveImageWithPlan(io.ComfyNode):
             *schema.speech(),
         ]
         hidden = [io.Hidden.prompt, io.Hidden.extra_pnginfo]
-        return schema.schema("IIG_SaveImage", inputs, [io.String.Output("explanation")], is_output_node=True, hidden=hidden)
+        return schema.schema(
+            "IIG_SaveImage",
+            inputs,
+            [io.String.Output("explanation")],
+            is_output_node=True,
+            hidden=hidden,
+            search_aliases=["save", "guardar"],
+        )
 
     @classmethod
     def execute(
@@ -40,7 +47,7 @@ class SaveImageWithPlan(io.ComfyNode):
         spoken = host.language(language)
         with host.speaking(spoken):
             level = asking.choice(Verbosity, verbosity)
-        measured = runs.end(plan)
+        measured, plan = runs.end(plan), runs.counted(plan)
         said = explain(plan.plan, level, spoken, measured)
         texts = texts_of(plan, said)
         results = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from functools import cache, lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from ..plan import Analysis, Library
@@ -17,9 +18,17 @@ if TYPE_CHECKING:
 VARIABLE = "INTELLIGENT_GENERATION_EMBEDDING_MODEL"  # a folder, or "none"
 
 
-@cache
+_making = Lock()  # two threads ask at the first run
+
+
 def store() -> VectorStore | None:
     """The vectors kept on this machine; ``None`` where there is no model to make them. Takes a second once."""
+    with _making:
+        return _store()
+
+
+@cache
+def _store() -> VectorStore | None:
     chosen = os.environ.get(VARIABLE, "")
     if chosen == "none":
         return None

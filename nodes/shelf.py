@@ -66,6 +66,8 @@ class Shelf:
         except UserError as error:
             log.warning("%s", error)
             return
+        for note in self.registry.notes:
+            log.warning("%s", note)
         self._scanned_once = True
         log.debug("library scan: %s", report)
         self._start_tidying()
@@ -94,7 +96,15 @@ class Shelf:
         return is_sampling() or time.monotonic() - self._last_asked < IDLE_BEFORE_HASHING_S
 
 
-@cache
+_making = threading.Lock()  # the worker and the server's threads may ask at once
+
+
 def shelf() -> Shelf:
     """The shelf over ComfyUI's model folders; made at first use, never at import."""
+    with _making:
+        return _shelf()
+
+
+@cache
+def _shelf() -> Shelf:
     return Shelf(Registry(data_folder() / "library.sqlite", model_folders()))

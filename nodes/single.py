@@ -56,6 +56,9 @@ class ChooseModel(io.ComfyNode):
             io.AnyType.Output("vae_name"),
             io.String.Output("family"),
             io.String.Output("explanation"),
+            io.AnyType.Output("text_encoder_3"),
+            io.AnyType.Output("text_encoder_4"),
+            io.AnyType.Output("second_model"),
         ]
         return schema.schema("IIG_ChooseModel", inputs, outputs, search_aliases=["checkpoint", "model", "elegir modelo"])
 
@@ -67,10 +70,9 @@ class ChooseModel(io.ComfyNode):
     def execute(cls, **widgets: Any) -> io.NodeOutput:
         plan = _plan(widgets)
         models, said = plan.models, _said(plan)
-        encoders = (*models.text_encoders, "", "")[:2]
-        return io.NodeOutput(
-            models.checkpoint or "", models.diffusion_model or "", *encoders, models.vae or "", plan.family, said
-        )
+        first, second, third, fourth = (*models.text_encoders, "", "", "", "")[:4]
+        loaded = (models.checkpoint or "", models.diffusion_model or "", first, second, models.vae or "")
+        return io.NodeOutput(*loaded, plan.family, said, third, fourth, models.second or "")
 
 
 class RecommendLoras(io.ComfyNode):
@@ -196,6 +198,7 @@ class ExplainPlan(io.ComfyNode):
         from . import runs
 
         measured = runs.end(plan) if image is not None else None
+        plan = runs.counted(plan)
         said = explain(plan.plan, asking.choice(Verbosity, verbosity), host.language(language), measured)
         return io.NodeOutput(said, to_json(plan), ui={"text": [said]})
 
@@ -216,9 +219,9 @@ def _analysis() -> list[Any]:
 def _plan(widgets: dict[str, Any]) -> Plan:
     from .planning import plan_for
 
-    request = asking.request_from({"mode": "auto", "priority": "balanced", **widgets})
     analysis: Analysis | None = widgets.get("analysis")
-    with host.speaking(request.language):
+    with host.speaking(host.language(widgets["language"])):
+        request = asking.request_from({"mode": "auto", "priority": "balanced", **widgets})
         return plan_for(request, analysis=analysis)
 
 

@@ -102,6 +102,20 @@ def test_only_nodes_knows_the_host_and_nothing_heavy_loads_early(path: Path) -> 
             assert name.split(".")[-1] not in ADAPTERS, f"{path.name} imports the adapter {name} early"
 
 
+def test_loading_the_nodes_loads_no_planner_and_no_library() -> None:
+    """ComfyUI's start pays for what ``nodes/__init__.py`` reaches at module level: the nouns, nothing that decides."""
+    light = {"plan", "values", "errors", "routes"}
+    reached, waiting = set(), ["__init__"]
+    while waiting:
+        module = waiting.pop()
+        reached.add(module)
+        for name, level in imports(ROOT / "nodes" / f"{module}.py", late=False):
+            if level == 1 and (ROOT / "nodes" / f"{name}.py").exists() and name not in reached:
+                waiting.append(name)
+            assert level != 2 or name in light, f"nodes/{module}.py loads {name} at ComfyUI's start"
+    assert "planning" not in reached and "auto" in reached
+
+
 def test_no_family_is_named_in_code() -> None:
     from pack.data.families import families
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import shutil
 import subprocess
@@ -11,6 +12,8 @@ from pathlib import Path
 import pytest
 from pack.cli import main
 from pack.demo.write import write_demo
+from pack.local import local_library
+from pack.plan import Kind
 
 ROOT = Path(__file__).parent.parent
 
@@ -33,6 +36,45 @@ def test_plan_as_json_is_a_plan(models: Path, capsys: pytest.CaptureFixture[str]
     plan = json.loads(capsys.readouterr().out)
     assert plan["settings"]["steps"] == 12
     assert plan["models"]["checkpoint"] == "toy_sd15.safetensors"
+
+
+def test_a_plan_becomes_a_workflow_for_the_canvas(models: Path, tmp_path: Path) -> None:
+    place = tmp_path / "workflow.json"
+    ask = ["plan", "--prompt", "a red cat", "--models", str(models), "--workflow", str(place)]
+    assert main(ask) == 0
+    types = {node["type"] for node in json.loads(place.read_text(encoding="utf-8"))["nodes"]}
+    assert {"CheckpointLoaderSimple", "KSampler", "SaveImage"} <= types
+    assert main(ask) == 1, "nothing is overwritten"
+
+
+def test_models_in_older_and_extra_folders_are_seen(models: Path, tmp_path: Path) -> None:
+    comfyui, elsewhere = tmp_path / "ComfyUI", tmp_path / "Modelos de Ñandú"
+    (comfyui / "models" / "unet").mkdir(parents=True)
+    elsewhere.mkdir()
+    shutil.copy(models / "checkpoints" / "toy_sd15.safetensors", elsewhere)
+    lines = f"mine:\n  base_path: {tmp_path}\n  checkpoints: |\n    Modelos de Ñandú\n    none\n"
+    (comfyui / "extra_model_paths.yaml").write_text(lines, encoding="utf-8")
+    found = local_library(argparse.Namespace(models=None, comfyui=str(comfyui)))
+    assert [file.name for file in found.of(Kind.CHECKPOINT)] == ["toy_sd15.safetensors"]
+
+
+def test_make_hands_the_prompt_over_as_it_is(tmp_path: Path) -> None:
+    prompt = f'a sign "OPEN" $(touch {tmp_path / "made"}) `id` $HOME; #x'
+    said = subprocess.run(
+        ["make", "-n", "run", f"PROMPT={prompt}"], cwd=ROOT, capture_output=True, text=True, timeout=30, check=True
+    )
+    assert "touch" not in said.stdout
+    recipe = tmp_path / "Makefile"
+    recipe.write_text(
+        (ROOT / "Makefile")
+        .read_text(encoding="utf-8")
+        .replace("bootstrap.py run --prompt", "-c 'import sys; print(sys.argv[1])'")
+    )
+    done = subprocess.run(
+        ["make", "-f", str(recipe), "run", f"PROMPT={prompt}"], capture_output=True, text=True, timeout=30, check=True
+    )
+    assert done.stdout.strip() == prompt
+    assert not (tmp_path / "made").exists()
 
 
 def test_scan_lists_what_is_there(models: Path, capsys: pytest.CaptureFixture[str]) -> None:

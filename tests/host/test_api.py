@@ -41,6 +41,34 @@ def test_a_recommended_plan_is_edited_and_run_as_it_is(host: Host) -> None:
     assert made.generation.seed == 5
 
 
+def test_assisted_recommends_then_makes_what_was_accepted(host: Host) -> None:
+    assisted = pipeline(host, mode=OperationMode.ASSISTED)
+    plan = assisted.recommend("a red rose")
+    assert assisted.generate(plan=plan).plan.settings == plan.settings
+
+
+def test_what_the_person_knows_of_a_file_decides(host: Host) -> None:
+    from pack.api import tell_family
+    from pack.plan import Kind
+
+    with pytest.raises(BadRequest, match="no model file"):
+        tell_family(host.server.url, Kind.CHECKPOINT, "none.safetensors", "pony")
+    with pytest.raises(BadRequest, match="There is no model family"):
+        tell_family(host.server.url, Kind.CHECKPOINT, "toy_sdxl.safetensors", "dreams")
+    tell_family(host.server.url, Kind.CHECKPOINT, "toy_sdxl.safetensors", "pony")
+    try:
+        assert pipeline(host, base_model="toy_sdxl.safetensors").recommend("a cat").family == "pony"
+    finally:
+        tell_family(host.server.url, Kind.CHECKPOINT, "toy_sdxl.safetensors", None)
+    assert pipeline(host, base_model="toy_sdxl.safetensors").recommend("a cat").family == "sdxl"
+
+
+def test_wrong_types_are_refused_with_the_rest() -> None:
+    with pytest.raises(BadRequest) as refused:
+        PipelineConfig(base_model=3, mode="auto", constraints=GenerationConstraints(blocked_tags="nsfw"))  # type: ignore[arg-type]
+    assert all(word in str(refused.value) for word in ("base_model", "mode", "blocked_tags"))
+
+
 def test_a_wrong_configuration_is_refused_with_all_its_faults() -> None:
     with pytest.raises(BadRequest) as refused:
         PipelineConfig(

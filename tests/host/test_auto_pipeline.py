@@ -96,6 +96,19 @@ def assert_identical(host: Host, made: Picture, seed: int, image: str | None = N
     assert len(set(made.pixels)) > 8, "a flat picture would prove nothing"
 
 
+def test_what_explain_plan_shows_is_accepted_as_a_plan(host: Host) -> None:
+    made = host.picture(host.auto(prompt="a red cat, watercolor painting", checkpoint="toy_sd15.safetensors", seed=3))
+    again = host.picture(host.auto(prompt="something else", accepted_plan=made.texts["intelligent_generation"], seed=3))
+    assert again.pixels == made.pixels
+
+
+def test_loras_are_counted_and_told(host: Host) -> None:
+    made = host.picture(host.auto(prompt="a red cat, watercolor painting", checkpoint="toy_sd15.safetensors", seed=11))
+    counted = [(choice.matched_keys, choice.total_keys) for choice in made.plan.loras]
+    assert counted == [(1, 1)]
+    assert "Applied 1 of 1 modules." in made.texts["explanation"]
+
+
 def executed_children(run: Any) -> list[str]:
     return [node.rsplit(".", 1)[-1] for node in run.executed if ".iig." in node]
 

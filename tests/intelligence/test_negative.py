@@ -132,3 +132,32 @@ def test_the_tables_rows_are_used():
         "sketch",
         "signature",
     }
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    ["un abuelo en la cocina", "escena de cocina: una niña haciendo galletas", "a nurse in a hospital", "elves in a forest"],
+)
+def test_people_are_not_forbidden_where_somebody_was_read(prompt):
+    assert contradicts("people", analyze(prompt))
+
+
+@pytest.mark.parametrize("prompt", ["una cocina vacía", "a forest", "a kitchen, no people"])
+def test_people_may_be_forbidden_where_nobody_was_read(prompt):
+    assert not contradicts("people", analyze(prompt))
+
+
+def terms_of(prompt):
+    read = analyze(prompt)
+    return (
+        write_negative(Request(prompt), read, families()["sdxl"], Settings(20, 7.0, "euler", "normal", 1024, 1024))[0] or ""
+    ).split(", ")
+
+
+@pytest.mark.parametrize("prompt", ["mapa antiguo de una isla", "tattoo design of a heron", "a child's drawing of a house"])
+def test_a_guessed_style_forbids_no_other(prompt):
+    assert not {"illustration", "painting", "cartoon", "cgi"} & set(terms_of(prompt))
+
+
+def test_a_named_style_forbids_others():
+    assert {"illustration", "painting"} <= set(terms_of("photo of a street"))

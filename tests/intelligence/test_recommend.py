@@ -1,5 +1,6 @@
 import pytest
 from pack.data import table
+from pack.data.families import families
 from pack.errors import sentence
 from pack.intelligence.recommend import recommend
 from pack.plan import Analysis, Complexity, Concept, Constraints, Dialect, Kind, Level, Library, LoraUse, ModelFile, Taste
@@ -179,3 +180,45 @@ def test_loras_in_use_count_towards_the_limits_and_stay_as_they_are():
     assert found.chosen[0].use.strength_model == pytest.approx(0.1)
     assert any(reason.key == "lora.strength.rebalanced" for reason in found.chosen[0].reasons)
     assert recommend(read(PROMPT), "sdxl", LIBRARY, constraints=Constraints(max_loras=1), given=given).chosen == ()
+
+
+def told(choice, language="en"):
+    return sentence("explain", choice.reasons[0].key, language, dict(choice.reasons[0].values))
+
+
+@pytest.mark.parametrize(
+    ("title", "prompt"),
+    [
+        ("Blue Scarf", "a man with a blue scarf on a pier"),
+        ("Steampunk Harbour", "steampunk harbour in the morning"),
+        ("Old Windmill v3", "an old windmill, wheat"),
+    ],
+)
+def test_a_whole_name_of_several_words_is_asked_for(title, prompt):
+    shelf = Library((lora("one", title), *DISTRACTORS), title)
+    read_prompt = read(prompt, Level.SIMPLE, Dialect.PROSE, "none")
+    assert names(recommend(read_prompt, "sdxl", shelf).chosen) == ["one"]
+    scattered = read(", ".join(reversed(prompt.split())), Level.SIMPLE, Dialect.PROSE, "none")
+    assert recommend(scattered, "sdxl", Library((lora("one", "Blue Scarf"),), "scattered")).chosen == ()
+
+
+def test_everyday_words_are_called_what_they_are():
+    shelf = Library((lora("one", "Horse", ["animal"]),), "everyday")
+    given = recommend(read("a photo of a horse", Level.SIMPLE, Dialect.PROSE, "none"), "sdxl", shelf)
+    assert given.chosen == () and why(given, "one") == "lora.not.everyday"
+    assert "horse" in told(given.near_misses[0]) and "corrientes" in told(given.near_misses[0], "es")
+
+
+def test_nothing_is_a_near_miss_that_nothing_speaks_for():
+    given = recommend(read("a sheep in front of a key", Level.SIMPLE, Dialect.PROSE, "none"), "sdxl", LIBRARY)
+    kinds = {choice.reasons[0].key for choice in given.near_misses}
+    assert kinds <= {"lora.not.detail_not_asked"}
+    missed = recommend(read("a princess in a shop", Level.SIMPLE, Dialect.PROSE, "none"), "sdxl", LIBRARY).near_misses
+    assert {"zelda_botw", "ramen_shop"} <= set(names(missed)) and "pixel_art_xl" not in names(missed)
+
+
+def test_families_are_called_by_their_labels():
+    given = recommend(read(PROMPT), "sdxl", LIBRARY)
+    foreign = next(choice for choice in given.near_misses if choice.use.name == "anime_flux.safetensors")
+    label = families()["flux_dev"].label
+    assert label in told(foreign) and label in told(foreign, "es") and "flux_dev" not in told(foreign)

@@ -103,3 +103,39 @@ def test_framing_words_belong_to_one_row_only():
     words = [word for row in table("framing").values() for word in row["words"]]
     assert len(words) == len(set(words))
     assert all(framing(word) for word in words)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a landscape gardener with a spade",
+        "portrait photographer at work",
+        "a landscape painter, in a field",
+        "boy in front of striped wallpaper",
+        "a dog beside a poster",
+        "a poster on the bedroom wall",
+        "portraits hanging in a corridor",
+        "un gato delante de un cartel, sobre un cartel",
+    ],
+)
+def test_formats_that_are_things_in_the_picture_ask_for_nothing(text):
+    assert framing(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "row"),
+    [
+        ("a landscape, an architect", "landscape"),
+        ("portrait of a painter", "portrait"),
+        ("woman with red hair portrait", "portrait"),
+        ("a castle in the style of a movie poster", "full_body"),
+        ("wallpaper of a city", "cinema"),
+        ("phone wallpaper with a tiger", "phone"),
+        ("a landscape painter, full body", "full_body"),
+        ("portrait photography of a chef", "portrait"),
+        ("a man in a landscape", "landscape"),
+    ],
+)
+def test_formats_of_the_picture_itself_count(text, row):
+    found = framing(text)
+    assert found is not None and found[0] == row

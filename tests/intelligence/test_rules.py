@@ -121,3 +121,57 @@ def test_complexity_grows_with_what_is_asked():
 
 def test_repetition_is_not_complexity():
     assert analyze("cat, " * 300).complexity.level is not Level.COMPLEX
+
+
+@pytest.mark.parametrize(
+    ("prompt", "content"), [("perro", "animal"), ("amanecer", "landscape"), ("bosques", "landscape"), ("cocina", "interior")]
+)
+def test_one_spanish_word_is_spanish(prompt, content):
+    read = analyze(prompt)
+    assert (read.language, read.content) == ("es", content)
+
+
+@pytest.mark.parametrize("prompt", ["horse", "a horse", "ninja", "sushi", "Goya-like horse", "xyzzy"])
+def test_one_english_word_is_english(prompt):
+    assert analyze(prompt).language == "en"
+
+
+def test_a_birds_view_shows_no_bird():
+    read = analyze("vista de pájaro de un pueblo")
+    assert read.content == "landscape" and "bird" not in {concept.name for concept in read.concepts}
+    assert analyze("un pájaro en una rama").content == "animal"
+
+
+@pytest.mark.parametrize("prompt", ["猫が屋根の上に座っている", "女の子、猫耳", "кошка на крыше"])
+def test_no_style_is_guessed_in_a_language_that_cannot_be_read(prompt):
+    read = analyze(prompt)
+    assert (read.language, read.style) == ("other", "none")
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "retrato de un anciano con bufanda azul, acuarela",
+        "an oil painting portrait of a queen",
+        "a watercolor portrait of a boy",
+        "retrato al óleo de una mujer",
+    ],
+)
+def test_a_portrait_shows_somebody_whatever_it_is_painted_with(prompt):
+    assert analyze(prompt).content == "character"
+
+
+def test_a_background_picture_is_not_a_room():
+    assert analyze("phone wallpaper with tulips").content == "plant"
+    assert analyze("fondo de pantalla con montañas").content == "landscape"
+    assert analyze("girl in front of striped wallpaper").content == "character"
+
+
+@pytest.mark.parametrize("prompt", ["a woman, detailed skin", "a woman, skin texture", "una mujer, piel detallada"])
+def test_detailed_skin_is_detail(prompt):
+    assert analyze(prompt).of("detail")
+
+
+def test_spanish_plurals_lead_back_to_their_singular():
+    for singular_form, plural in (("coche", "coches"), ("luz", "luces"), ("flor", "flores"), ("gato", "gatos")):
+        assert [c.name for c in analyze(f"un {singular_form}").concepts] == [c.name for c in analyze(f"unos {plural}").concepts]

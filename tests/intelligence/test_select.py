@@ -50,7 +50,9 @@ def test_no_more_than_two_styles():
 def test_a_photographic_style_is_refused_for_a_drawn_picture():
     film = lora("kodachrome", "Kodachrome slides", ("style", "photo"))
     words = (Concept("style", "anime", ("anime",)),)
-    assert chosen_of("anime girl, kodachrome slides", film, style="anime", concepts=words)[1] == {"kodachrome": "conflict"}
+    assert chosen_of("anime girl, kodachrome slides", film, style="anime", concepts=words)[1] == {
+        "kodachrome": "conflict_style"
+    }
     assert chosen_of("kodachrome slides of a street", film)[0] == ["kodachrome"]
 
 

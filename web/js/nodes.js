@@ -60,10 +60,12 @@ function explain(node, markdown) {
 function foldAdvanced(node) {
   const folded = (node.widgets ?? []).filter((widget) => widget.options?.advanced);
   if (folded.length < FEW) return;
+  const own = new Map(folded.map((widget) => [widget, widget.computeSize]));
   const show = (all) => {
     for (const widget of folded) {
       widget.hidden = !all;
       widget.options.hidden = !all;
+      widget.computeSize = all ? own.get(widget) : () => [0, -4]; // older frontends leave room for hidden widgets
     }
     button.label = button.name = say(all ? "less" : "more");
     resize(node, node.computeSize()[1] + TEXT_HEIGHT);
