@@ -10,10 +10,9 @@ from ..data.families import Family, families
 from ..errors import BadRequest, MissingModel
 from ..plan import Analysis, Kind, Library, Machine, ModelFile, Models, Reason, Request, Taste
 from .candidates import MODEL_KINDS, candidates, family_called, family_of, nothing_usable, runs_here
-from .fixed_loras import asked_files
 from .model_parts import Parts, find_parts
 from .named import answering, find_named, stem
-from .suitability import WEIGHTS, Judged, judge
+from .suitability import WEIGHTS, Judged, Wish, judge
 
 
 @dataclass(frozen=True)
@@ -52,9 +51,8 @@ def choose_model(request: Request, analysis: Analysis, library: Library, taste: 
     files = candidates(library, machine, request.constraints, only)
     if not files:
         raise nothing_usable(library, machine, request.constraints, request.language, only)
-    loras = asked_files(request, analysis, library)
-    judged = (judge(file, request, analysis, loras, taste, machine) for file in files)
-    ranked = sorted(judged, key=lambda candidate: (-candidate.score, candidate.file.name))
+    wish = Wish.of(request, analysis, library, taste, machine)
+    ranked = sorted((judge(file, wish) for file in files), key=lambda candidate: (-candidate.score, candidate.file.name))
     return _first_complete(ranked, request, analysis, library, machine)
 
 

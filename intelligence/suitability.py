@@ -10,12 +10,15 @@ from typing import Any
 
 from ..data import table
 from ..data.families import Family
-from ..plan import Analysis, Dialect, Machine, ModelFile, Priority, Request, Taste
+from ..plan import Analysis, Dialect, Library, Machine, ModelFile, Priority, Request, Taste
 from .candidates import family_of
 from .estimate import budget_bytes, on_gpu, weights_at_rest
+from .fixed_loras import asked_files
 from .named import stem
 from .write_prompt import says, score_tags
 
+_CAPITALS = re.compile(r"\b[A-ZÀ-ÖØ-Þ]{3,}(?: [A-ZÀ-ÖØ-Þ]{2,})+\b")
+MOST_CAPITALS = 4  # words; a longer prompt wholly in capitals was typed with caps lock on
 _QUOTED = re.compile(r"[\"“«][^\"“”«»\n]{2,80}[\"”»]")
 # What speaks for a candidate, in points of 100; style leads because it cannot be mended by any setting.
 WEIGHTS = {"style": 40, "content": 10, "dialect": 8, "rank": 14, "machine": 14, "confidence": 6, "taste": 6, "popularity": 2}
@@ -32,28 +35,47 @@ class Judged:
     factors: Mapping[str, float] = field(default_factory=dict)
 
 
-def judge(
-    file: ModelFile, request: Request, analysis: Analysis, loras: tuple[ModelFile, ...], taste: Taste, machine: Machine
-) -> Judged:
-    """How well ``file`` suits the request; ``loras`` are the files of the LoRAs the person asks for."""
-    family = family_of(file)
+@dataclass(frozen=True)
+class Wish:
+    """What models are judged by, read once: ``loras`` are the files of the LoRAs the person asks for, ``tags`` the
+    score tags of the prompt, ``writing`` how surely words are to be read in the picture (0–1)."""
+
+    request: Request
+    analysis: Analysis
+    taste: Taste
+    machine: Machine
+    loras: tuple[ModelFile, ...]
+    tags: frozenset[str]
+    writing: float
+
+    @staticmethod
+    def of(request: Request, analysis: Analysis, library: Library, taste: Taste, machine: Machine) -> Wish:
+        tags = frozenset(tag for tag in score_tags() if says(analysis.text, tag))
+        loras = asked_files(request, analysis, library)
+        return Wish(request, analysis, taste, machine, loras, tags, _writing_asked(analysis))
+
+
+def judge(file: ModelFile, wish: Wish) -> Judged:
+    """How well ``file`` suits the wish."""
+    family, request, analysis = family_of(file), wish.request, wish.analysis
     assert family is not None
     points = {
         "style": _style_fit(file, family, analysis),
-        "content": _content_fit(file, family, analysis),
+        "content": _content_fit(file, family, wish),
         "dialect": 1.0 if family.dialect is analysis.dialect else 0.3,
         "rank": _rank(file, family, request.priority),
-        "machine": _machine_fit(file, request, machine),
+        "machine": _machine_fit(file, request, wish.machine),
         "confidence": file.confidence if file.family == family.id else 0.0,
-        "taste": _liking(file, taste),
+        "taste": _liking(file, wish.taste),
         "popularity": file.downloads / (file.downloads + 20_000),
     }
     factors = {
-        "loras": _takes_the_loras(family, loras),
-        "memory": _bearable(file, request, machine),
+        "loras": _takes_the_loras(family, wish.loras),
+        "memory": _bearable(file, request, wish.machine),
         "pace": _at_the_pace(file, family, request.priority),
-        "writing": _writes(family, analysis),
-        "tags": _knows_the_tags(family, analysis),
+        "generation": _of_its_time(file, family, request.priority),
+        "writing": _writes(family, wish.writing),
+        "tags": _knows_the_tags(family, wish.tags),
     }
     score = sum(points[key] * weight for key, weight in WEIGHTS.items()) * prod(factors.values())
     return Judged(file, family, score, points, factors)
@@ -88,10 +110,10 @@ def _says(words: frozenset[str], wanted: list[str]) -> float:
     return 1.0 if hit else 0.0
 
 
-def _content_fit(file: ModelFile, family: Family, analysis: Analysis) -> float:
-    if _writing_asked(analysis) == 1:
+def _content_fit(file: ModelFile, family: Family, wish: Wish) -> float:
+    if wish.writing == 1:
         return _writing_skill(family)
-    return 1.0 if analysis.content in _words_of(file) else 0.5
+    return 1.0 if wish.analysis.content in _words_of(file) else 0.5
 
 
 def _writing_asked(analysis: Analysis) -> float:
@@ -101,24 +123,36 @@ def _writing_asked(analysis: Analysis) -> float:
     wording = any(concept.name in table("tendencies")["wording"] for concept in analysis.of("text"))
     if analysis.dialect is Dialect.PROSE and (wording or analysis.content == "text"):
         return 1.0
+    if _in_capitals(analysis):
+        return _factors()["capitals"]
     return _factors()["mere_sign"] if analysis.content == "text" or analysis.of("text") else 0.0
+
+
+def _in_capitals(analysis: Analysis) -> bool:
+    """Whether words stand in capitals ("FELIZ NAVIDAD") that are not the usual shouting about quality, nor a whole
+    prompt with caps lock on."""
+    text = analysis.text
+    if text == text.upper() and len(text.split()) > MOST_CAPITALS:
+        return False
+    usual = analysis.of("quality", "detail", "style", "camera", "medium", "lighting", "tags")
+    known = {word for concept in usual for phrase in concept.words for word in phrase.casefold().split()}
+    return any(not known & set(run.casefold().split()) for run in _CAPITALS.findall(text))
 
 
 def _writing_skill(family: Family) -> float:
     return float(_tendency(family).get("writes", 0.5))
 
 
-def _writes(family: Family, analysis: Analysis) -> float:
+def _writes(family: Family, asked: float) -> float:
     """A factor below 1 for models that cannot write where words are asked for: no setting mends that."""
-    return 1.0 - _factors()["cannot_write"] * _writing_asked(analysis) * (1.0 - _writing_skill(family))
+    return 1.0 - _factors()["cannot_write"] * asked * (1.0 - _writing_skill(family))
 
 
-def _knows_the_tags(family: Family, analysis: Analysis) -> float:
+def _knows_the_tags(family: Family, tags: frozenset[str]) -> float:
     """A factor below 1 where the prompt speaks in score tags that this family was not trained on."""
-    found = {tag for tag in score_tags() if says(analysis.text, tag)}
-    if not found:
+    if not tags:
         return 1.0
-    known = len(found & set(family.quality_tags)) / len(found)
+    known = len(tags & set(family.quality_tags)) / len(tags)
     return _factors()["foreign_tags"] + (1.0 - _factors()["foreign_tags"]) * known
 
 
@@ -130,6 +164,13 @@ def _at_the_pace(file: ModelFile, family: Family, priority: Priority) -> float:
     if priority is Priority.SPEED and not (family.distilled or file.distillation is not None):
         return _factors()["full_at_speed"]
     return 1.0
+
+
+def _of_its_time(file: ModelFile, family: Family, priority: Priority) -> float:
+    """A factor below 1 for older generations at priority quality."""
+    if priority is not Priority.QUALITY:
+        return 1.0
+    return 1.0 - _factors()["older_at_quality"] * (1.0 - _rank(file, family, priority))
 
 
 def _factors() -> dict[str, float]:

@@ -220,7 +220,7 @@ def test_why_no_model_is_usable_is_told_for_each_kind_of_file(file, said):
 
 # --------------------------------------------------------------------------- what matters most
 
-FULL = checkpoint("dream.safetensors", tags=("artistic", "painting", "photo", "anime"))
+FULL = checkpoint("dream.safetensors", tags=("artistic", "painting"), downloads=900_000)
 TURBO = checkpoint("dreamTurbo.safetensors", tags=("artistic", "painting"), distillation="turbo", downloads=900_000)
 
 
@@ -228,7 +228,22 @@ TURBO = checkpoint("dreamTurbo.safetensors", tags=("artistic", "painting"), dist
 def test_quality_takes_the_full_model_and_speed_the_fast_one(style):
     plain = checkpoint("plain.safetensors")
     assert choose(plain, TURBO, style=style, priority=Priority.QUALITY).file is plain
-    assert choose(FULL, TURBO, style=style, priority=Priority.SPEED).file is TURBO or style in ("photo", "anime")
+    assert choose(FULL, TURBO, style=style, priority=Priority.QUALITY).file is FULL
+    assert choose(FULL, TURBO, style=style, priority=Priority.SPEED).file is TURBO
+
+
+def test_quality_takes_a_newer_generation_before_an_older_one_of_the_style():
+    older = checkpoint("painter_8.safetensors", "sd15", tags=("artistic", "painting"), downloads=2_000_000)
+    newer = checkpoint("plain.safetensors")
+    assert choose(older, newer, style="oil_painting", priority=Priority.QUALITY).file is newer
+    assert choose(older, newer, style="oil_painting").file is older
+
+
+def test_speed_does_not_give_up_the_style():
+    fast = complete_set("z_image_turbo")
+    drawn = checkpoint("wai.safetensors", "illustrious", tags=("anime",))
+    asked = {"style": "anime", "dialect": Dialect.TAGS, "machine": gpu(24), "priority": Priority.SPEED}
+    assert choose(*fast, drawn, **asked).file is drawn
 
 
 WRITERS = ("qwen_image", "z_image_turbo", "flux_dev")
@@ -243,6 +258,8 @@ WRITERS = ("qwen_image", "z_image_turbo", "flux_dev")
         'a poster, "JAZZ NIGHT", watercolor',
         "una tarjeta de navidad con las palabras FELIZ NAVIDAD",
         "un cartel que dice FELIZ NAVIDAD",
+        "FELIZ NAVIDAD",
+        "a Christmas card, HAPPY NEW YEAR, snow",
     ],
 )
 def test_words_in_the_picture_go_to_a_model_that_can_write(writer, text):
@@ -250,6 +267,16 @@ def test_words_in_the_picture_go_to_a_model_that_can_write(writer, text):
     files = (liked, TURBO, *complete_set(writer))
     chosen = choose_model(Request(text), analyze(text), library(*files), Taste(), gpu(24))
     assert chosen.family.id == writer
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["photo of a cat, BEST QUALITY, MASTERPIECE", "RAW PHOTO of a woman", "A CAT SITS ON THE ROOF OF A HOUSE", "an UHD photo"],
+)
+def test_shouting_is_no_writing(text):
+    files = (checkpoint("juggernautXL.safetensors", tags=("photo",), downloads=900_000), *complete_set("qwen_image"))
+    chosen = choose_model(Request(text), analyze(text), library(*files), Taste(), gpu(24))
+    assert chosen.family.id == "sdxl"
 
 
 def test_signs_nobody_reads_do_not_overrule_the_style():
