@@ -63,12 +63,13 @@ class Wishes:
         return tuple(dict.fromkeys([*named, *loose]))
 
 
-def question(analysis: Analysis) -> str:
+def question(analysis: Analysis, keep_tags: bool = False) -> str:
     """The prompt as LoRA texts are searched with it: English where it was translated; the names of what was read
-    beside it where it was not, since vocabulary rows have English names. What the prompt refuses is not in it."""
+    beside it where it was not, since vocabulary rows have English names. What the prompt refuses is not in it;
+    for ``keep_tags`` see ``asked_part``."""
     if analysis.translation:
-        return asked_part(analysis.translation)
-    text = asked_part(analysis.text or analysis.prompt)
+        return asked_part(analysis.translation, keep_tags)
+    text = asked_part(analysis.text or analysis.prompt, keep_tags)
     return text if analysis.language == "en" else ", ".join([text, *(concept.name for concept in analysis.concepts)])
 
 

@@ -118,7 +118,7 @@ def score(
     """The weighted score of every LoRA of the index, shape (files,), and the four partial scores in the order of
     ``Scores``. Without vectors the other weights are scaled up to fill the gap."""
     weights = weights or profile()
-    keyword = keyword_scores(index, question(analysis))
+    keyword = keyword_scores(index, question(analysis, keep_tags=True))
     semantic = semantic_scores(index, vectors)
     evidence = np.maximum(keyword, semantic)
     # Popularity alone must not carry a LoRA that nothing in the prompt asks for.

@@ -52,11 +52,14 @@ def blanked(words: Sequence[Word], refusals: Sequence[Refusal]) -> tuple[Word, .
 
 
 @lru_cache(maxsize=64)
-def asked_part(text: str) -> str:
-    """``text`` without what it refuses; a semicolon stands where something was."""
+def asked_part(text: str, keep_tags: bool = False) -> str:
+    """``text`` without what it refuses; a semicolon stands where something was. With ``keep_tags`` refusals stay that
+    are tags of their own, which LoRAs are trained with ("no humans")."""
     words = words_of([(text, 1.0)])
     kept, end = [], 0
     for refusal in find_refusals(text, words):
+        if keep_tags and "_".join(word.plain for word in words[refusal.start : refusal.end]) in grammar("refusal_tags"):
+            continue
         kept.append(text[end : words[refusal.start].start])
         end = words[refusal.end - 1].end
     return _CUT.join([*kept, text[end:]])

@@ -160,3 +160,9 @@ def test_a_long_text_of_refusals_is_read_fast():
     asked_part("no hat, " * 20_000)
     asked_part("no " * 20_000)
     assert time.perf_counter() - begin < 3
+
+
+def test_refusals_that_are_tags_are_searched_for_as_tags_only():
+    read = analyze("scenery, no_humans, no hats")
+    assert "no_humans" in question(read, keep_tags=True) and "hats" not in question(read, keep_tags=True)
+    assert "human" not in Wishes.of(read).said and not read.of("character")
