@@ -10,6 +10,7 @@ import os
 import sqlite3
 import tempfile
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -19,6 +20,7 @@ from typing import Any
 from ..errors import UserError
 
 BUSY_TIMEOUT_S = 20.0
+SWITCH_PAUSE_S = 0.02
 
 
 class Database:
@@ -107,7 +109,7 @@ class Database:
     def _create(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with closing(self._connect()) as connection:
-            connection.execute("PRAGMA journal_mode=WAL")
+            _use_wal(connection)
             connection.execute("BEGIN IMMEDIATE")  # fails at once where nothing can be written
             if self._schema_of(connection) != self.schema:
                 self._rebuild(connection)
@@ -148,6 +150,19 @@ class Database:
         self._temporary = tempfile.TemporaryDirectory(prefix="intelligent-generation-")
         self.path = Path(self._temporary.name) / self.path.name
         self._create()
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Switch the journal mode. SQLite's busy timeout does not cover the switch while another process makes it."""
+    deadline = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as fault:
+            if "locked" not in str(fault) or time.monotonic() > deadline:
+                raise
+        time.sleep(SWITCH_PAUSE_S)
 
 
 def bump(connection: sqlite3.Connection, *counters: str) -> int:

@@ -15,6 +15,7 @@ from typing import Any
 
 from ..data import table
 from ..plan import Analysis, Concept, Reader, Reason
+from .refusals import asked_part
 from .rules_complexity import complexity_of
 from .syntax import rewrite
 from .words import keys_of, words_of
@@ -152,7 +153,7 @@ def _is_concept(value: object) -> bool:
 def believe(found: Mapping[str, Any], analysis: Analysis) -> tuple[Answer, list[Reason]]:
     """What of a well-formed answer passes against the prompt, and the reasons for what does not."""
     reasons: list[Reason] = []
-    keys = keys_of(analysis.prompt[:MOST_CHARACTERS])
+    keys = keys_of(asked_part(analysis.prompt[:MOST_CHARACTERS]))  # what the prompt refuses is no concept of it
     prompt = f" {' '.join(keys)} "
     concepts = tuple(_concept(value) for value in found["concepts"][:MOST_CONCEPTS] if _stands_in(value, prompt))
     if left := len(found["concepts"]) - len(concepts):
