@@ -65,7 +65,8 @@ class GenerationConstraints:
 @dataclass(frozen=True)
 class PipelineConfig:
     """How a pipeline works. ``base_model`` is a model file's name or part of it; ``None`` lets the planner
-    choose. Raises ``BadRequest`` naming every fault at once."""
+    choose. ``enable_learning`` is kept for the learning to come: nothing is learned yet. Raises ``BadRequest``
+    naming every fault at once."""
 
     base_model: str | None = None
     mode: Mode = Mode.AUTO

@@ -332,7 +332,6 @@ class Machine:
     vram_bytes: int = 0
     ram_bytes: int = 0
     host_version: str = "0.0.0"
-    node_classes: frozenset[str] | None = None
     samplers: tuple[str, ...] = ()
     schedulers: tuple[str, ...] = ()
     seconds_per_step: Mapping[str, float] = field(default_factory=dict)

@@ -46,7 +46,6 @@ def machine(seconds_per_step: dict[str, float]) -> Machine:
         vram_bytes=int(min(total, free + ours) // GIB * GIB),
         ram_bytes=int(psutil.virtual_memory().available // GIB * GIB),
         host_version=comfyui_version.__version__,
-        node_classes=node_classes(),
         samplers=tuple(comfy.samplers.KSampler.SAMPLERS),
         schedulers=tuple(comfy.samplers.KSampler.SCHEDULERS),
         seconds_per_step=seconds_per_step,
@@ -88,13 +87,6 @@ def stop_if_interrupted() -> None:
     import comfy.model_management as management
 
     management.throw_exception_if_processing_interrupted()
-
-
-def interrupted() -> bool:
-    """Whether the person pressed cancel; leaves the flag for ComfyUI to act on."""
-    import comfy.model_management as management
-
-    return bool(management.processing_interrupted())
 
 
 def node_classes() -> frozenset[str]:
