@@ -70,8 +70,10 @@ def recommended(prompt: str, checkpoint: str) -> dict[str, Any]:
 
 
 def test_a_corrupt_lora_is_never_loaded(host: Host) -> None:
-    with pytest.raises(BadRequest, match="broken_truncated"):
-        host.auto(prompt="a red cat <lora:broken_truncated:1>", mode="manual", steps=1, cfg=4.0, **SD15)
+    made = host.picture(host.auto(prompt="a red cat <lora:broken_truncated:1>", steps=1, **SD15))
+    assert made.plan.loras == ()
+    assert any("broken_truncated" in str(warning.values) for warning in made.plan.warnings)
+    assert "broken_truncated" in made.texts["explanation"]
 
 
 def test_manual_mode_keeps_everything_and_checks_it(host: Host) -> None:
