@@ -31,6 +31,7 @@ from .values import to_json
 ROOT = Path(__file__).resolve().parent
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "intelligent-generation"
 TOY_SIDE = 256  # pixels
+RUN_NAME = "intelligent-generation-run"
 # ComfyUI looks into these folders too: folder_paths.py.
 FOLDERS = {
     Kind.DIFFUSION_MODEL: ("diffusion_models", "unet"),
@@ -49,7 +50,8 @@ def run_locally(request: Request, options: argparse.Namespace) -> int:
         print(sentence("terminal", "toy", request.language, {"place": comfyui / "models"}), file=sys.stderr)
         request = replace(request, fixed=_toy_size(request.fixed))
     pictures = options.output.resolve()
-    with serving(comfyui, pack=ROOT, models=toy or options.models, output=pictures, arguments=_arguments()) as server:
+    places = {"pack": ROOT, "pack_name": RUN_NAME, "models": toy or options.models, "output": pictures}
+    with serving(comfyui, arguments=_arguments(), **places) as server:
         run = Client(server.url).run(workflow(request, options.verbosity), Progress().follow)
     print("\n".join(run.outputs[SAVE_NODE]["text"]))
     for image in run.outputs[SAVE_NODE]["images"]:
@@ -159,7 +161,8 @@ def _without_comfyui(request: Request, options: argparse.Namespace) -> int:
 
 def _arguments() -> list[str]:
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 2) // 2)))
-    return [*cpu_arguments(), "--disable-api-nodes"]
+    # This checkout and no other pack: another copy of it may lie in the same ComfyUI.
+    return [*cpu_arguments(), "--disable-api-nodes", "--disable-all-custom-nodes", "--whitelist-custom-nodes", RUN_NAME]
 
 
 class Progress:

@@ -36,13 +36,14 @@ def serving(
     comfyui: Path,
     *,
     pack: Path | None = None,
+    pack_name: str = "intelligent-generation",
     models: Path | None = None,
     home: Path | None = None,
     output: Path | None = None,
     arguments: Sequence[str] = (),
     environ: Mapping[str, str] | None = None,
 ) -> Iterator[Server]:
-    """Run ComfyUI with this pack (a link in a custom-nodes folder of our own) and, where given, the models
+    """Run ComfyUI with this pack (a link called ``pack_name`` in a custom-nodes folder of our own) and, where given, the models
     below ``models`` beside its own. Everything it writes lies below ``home``. Raises ``Unreachable`` when it
     does not come up."""
     with tempfile.TemporaryDirectory(prefix="intelligent-generation-") as scratch:
@@ -55,7 +56,7 @@ def serving(
         command = [sys.executable, "main.py", "--listen", "127.0.0.1", "--port", str(port), "--disable-auto-launch"]
         command += ["--output-directory", str(pictures), "--user-directory", str(place / "user")]
         command += ["--temp-directory", str(place / "temp"), "--input-directory", str(place / "input")]
-        command += ["--extra-model-paths-config", str(_paths_file(place, models, pack)), *arguments]
+        command += ["--extra-model-paths-config", str(_paths_file(place, models, pack, pack_name)), *arguments]
         variables = {**os.environ, "PYTHONUNBUFFERED": "1", **(environ or {})}
         with log.open("w", encoding="utf-8") as out:
             process = subprocess.Popen(command, cwd=comfyui, stdout=out, stderr=subprocess.STDOUT, env=variables)
@@ -85,12 +86,12 @@ def cpu_arguments() -> list[str]:
     return [] if accelerated else ["--cpu"]
 
 
-def _paths_file(place: Path, models: Path | None, pack: Path | None) -> Path:
+def _paths_file(place: Path, models: Path | None, pack: Path | None, pack_name: str) -> Path:
     import yaml
 
     folders = {kind.value: str(models / kind.value) for kind in Kind} if models else {}
     if pack:
-        link = place / "custom_nodes" / "intelligent-generation"
+        link = place / "custom_nodes" / pack_name
         if not link.exists():
             link.symlink_to(pack.resolve(), target_is_directory=True)
         folders["custom_nodes"] = str(place / "custom_nodes")
