@@ -22,7 +22,8 @@ BINARIES = "Scripts" if os.name == "nt" else "bin"
 
 def main() -> int:
     command = sys.argv[1:] or ["test"]
-    comfyui = find_comfyui() or (None if command[0] == "check" else fetch_comfyui())
+    needs_comfyui = command[0] == "run" or "pytest" in command
+    comfyui = find_comfyui() or (fetch_comfyui() if needs_comfyui else None)
     python = environment(comfyui)
     if comfyui:
         os.environ["COMFYUI_PATH"] = str(comfyui)
