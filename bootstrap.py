@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import venv
@@ -49,14 +50,14 @@ def fetch_comfyui() -> Path | None:
     """Clone the pinned release; ``None``, said loudly, where that cannot be had."""
     place = CACHE / f"ComfyUI-{RELEASE}"
     print(f"No ComfyUI found. Fetching {RELEASE} from {REPOSITORY} …", flush=True)
-    partial = place.with_suffix(".part")
+    partial = place.with_name(place.name + ".part")
     clone = ["git", "clone", "--quiet", "--depth", "1", "--branch", RELEASE, REPOSITORY, str(partial)]
     try:
-        subprocess.run(["rm", "-rf", str(partial)], check=True)
+        shutil.rmtree(partial, ignore_errors=True)
         subprocess.run(clone, check=True, timeout=900, env={**os.environ, "GIT_TERMINAL_PROMPT": "0"})
         partial.rename(place)
     except (OSError, subprocess.SubprocessError) as fault:
-        print(f"ComfyUI could not be fetched ({fault}).")
+        print(f"ComfyUI could not be fetched: {fault}")
         print(f"Clone {REPOSITORY} yourself and set COMFYUI_PATH to it. Going on without ComfyUI.", flush=True)
         return None
     return place
