@@ -12,7 +12,7 @@ import pytest
 from pack.errors import LANGUAGES
 
 ROOT = Path(__file__).parent.parent
-CORE = ("plan", "values", "errors", "data", "intelligence", "graph", "pipeline")
+CORE = ("plan", "offers", "values", "errors", "data", "intelligence", "graph", "pipeline")
 HOST = {"comfy", "comfy_api", "comfy_execution", "folder_paths", "server", "nodes", "execution", "comfyui_version"}
 HEAVY = {
     "torch",
@@ -32,11 +32,13 @@ MAY_IMPORT = {
     "plan": {"values"},
     "values": {"errors"},
     "errors": set(),
+    "offers": {"plan", "values", "errors"},
+    "files": set(),
     "data": {"plan", "errors"},
-    "intelligence": {"plan", "values", "data", "errors"},
+    "intelligence": {"plan", "offers", "values", "data", "errors"},
     "graph": {"plan", "values", "data", "errors"},
     "pipeline": {"intelligence", "plan", "data", "errors"},
-    "hub": {"plan", "values", "data", "errors"},
+    "hub": {"plan", "offers", "values", "data", "errors", "files"},
     "demo": {"data", "plan"},
 }
 WORDS = {language: ROOT / "locales" / language for language in LANGUAGES}
@@ -171,6 +173,8 @@ def test_every_error_raised_has_its_sentence() -> None:
                 "BadRequest",
                 "MissingModel",
                 "Unreachable",
+                "Refused",
+                "NotFound",
             ):
                 key = node.args[0]
                 if isinstance(key, ast.Constant):
