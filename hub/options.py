@@ -26,8 +26,8 @@ CDN_HOSTS = {
 
 @dataclass(frozen=True)
 class Options:
-    """``civitai`` lists that hub's hosts in the order to ask them; ``extra_hosts`` are further hosts that
-    downloads may be redirected to; ``allowed`` are references that a workflow may download unasked (``*``
+    """``civitai`` lists that hub's hosts in the order to ask them; ``extra_hosts`` are further hosts (or whole
+    addresses, as of a mirror on this machine) that downloads may be redirected to; ``allowed`` are references that a workflow may download unasked (``*``
     stands for anything); sizes in bytes, ages in days. ``remote_clients`` lets computers other than this one
     start downloads and change settings."""
 
@@ -45,7 +45,7 @@ class Options:
     cache_days: int = 90
 
     def __post_init__(self) -> None:
-        for address in (*self.civitai, self.huggingface):
+        for address in (*self.civitai, self.huggingface, *self._extra_origins()):
             if not _acceptable(address):
                 raise BadRequest("hub_address_refused", address=address)
 
@@ -57,7 +57,14 @@ class Options:
     def hosts(self, hub: str) -> tuple[str, ...]:
         """The hosts that a hub's downloads may come from, its own first."""
         own = tuple(urlsplit(address).hostname or "" for address in self.bases(hub))
-        return (*own, *CDN_HOSTS.get(hub, ()), *self.extra_hosts)
+        return (*own, *CDN_HOSTS.get(hub, ()), *(host for host in self.extra_hosts if "://" not in host))
+
+    def origins(self, hub: str) -> tuple[str, ...]:
+        """The addresses a hub's downloads may come from whatever their scheme and port, its own first."""
+        return (*self.bases(hub), *self._extra_origins())
+
+    def _extra_origins(self) -> tuple[str, ...]:
+        return tuple(host for host in self.extra_hosts if "://" in host)
 
 
 def read_options(folder: Path, environ: Mapping[str, str] = os.environ) -> Options:
@@ -116,6 +123,8 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
         found["huggingface"] = address
     if listed := environ.get("INTELLIGENT_GENERATION_CIVITAI"):
         found["civitai"] = tuple(listed.split(","))
+    if listed := environ.get("INTELLIGENT_GENERATION_HUB_HOSTS"):
+        found["extra_hosts"] = tuple(listed.split(","))
     if listed := environ.get("INTELLIGENT_GENERATION_ALLOWED_DOWNLOADS"):
         found["allowed"] = tuple(listed.split(","))
     return found

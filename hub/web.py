@@ -97,7 +97,7 @@ class Web:
     def _ask(self, hub: str, url: str, params: Mapping[str, Any] | None, headers: Mapping[str, str]) -> requests.Response:
         bases = self.options.bases(hub)
         host = _host(url)
-        if not is_listed(url, self.options.hosts(hub), bases):
+        if not is_listed(url, self.options.hosts(hub), self.options.origins(hub)):
             raise Refused("hub_address_not_listed", hub=hub, host=host or "?")
         self._respect_quiet(hub, host)
         given = dict(headers)
@@ -145,14 +145,15 @@ class Web:
         return session
 
 
-def pause_after(fault: Unreachable | Refused, attempt: int) -> float | None:
-    """Seconds to wait before asking again, growing and jittered; ``None`` where asking again is no use."""
+def pause_after(fault: Unreachable | Refused, attempt: int, longest_s: float = LONGEST_PAUSE_S) -> float | None:
+    """Seconds to wait before asking again, growing and jittered; ``None`` where asking again is no use or the
+    hub wants more patience than ``longest_s``."""
     if isinstance(fault, Refused) and not fault.passing:
         return None
     if isinstance(fault, Unreachable) and fault.code != "hub_unreachable":
         return None
     asked = fault.retry_after_s if isinstance(fault, Refused) else None
-    if asked is not None and asked > LONGEST_PAUSE_S:
+    if asked is not None and asked > longest_s:
         return None
     grown = min(FIRST_PAUSE_S * 2**attempt, LONGEST_PAUSE_S) * random.uniform(0.5, 1.0)
     return max(asked or 0.0, grown)

@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import math
 import struct
+import sys
 from pathlib import Path
 
 import pytest
 from pack.hub.registry import Registry
 from pack.plan import Kind
+
+sys.path.insert(0, str(Path(__file__).parent))  # standin.py: tests and benches import it by its name
+from standin import StandIn
 
 BITS = {"F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "U8": 1}
 
@@ -59,3 +63,10 @@ SD15_LORA = {
 @pytest.fixture
 def sd15_lora():
     return dict(SD15_LORA)
+
+
+@pytest.fixture
+def standin(tmp_path):
+    """CivitAI, Hugging Face and their CDN on this machine; see ``standin.py``."""
+    with StandIn(tmp_path / "hub") as hubs:
+        yield hubs
