@@ -54,7 +54,7 @@ def read_header(path: str, extension: str, size_bytes: int) -> Header:
 
 def _read(handle: int, extension: str, size_bytes: int) -> Header:
     start = os.read(handle, FIRST_READ_BYTES)
-    problem = _foreign(start, extension)
+    problem = foreign(start, extension)
     if problem:
         return Header(problem=problem)
     length = int.from_bytes(start[:8], "little")
@@ -76,7 +76,8 @@ def _bytes(handle: int, wanted: int) -> bytes:
     return found
 
 
-def _foreign(start: bytes, extension: str) -> str | None:
+def foreign(start: bytes, extension: str) -> str | None:
+    """What a file that begins with ``start`` is when it is no safetensors file: a key of ``locales/*/errors.json``."""
     if extension in SAFE_EXTENSIONS and start[8:9] == b"{":
         return None
     if not start:

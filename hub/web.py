@@ -55,16 +55,17 @@ class Web:
 
     def json(self, hub: str, url: str, params: Mapping[str, Any] | None = None) -> Any:
         """The JSON at ``url``, asked again where the hub is busy or the connection fails."""
-        for attempt in range(TRIES):
+        attempt = 0
+        while True:
             try:
                 with self.open(hub, url, params=params) as response:
                     return _unpacked(hub, response)
             except (Unreachable, Refused) as fault:
                 pause = pause_after(fault, attempt)
-                if pause is None or attempt == TRIES - 1:
+                attempt += 1
+                if pause is None or attempt == TRIES:
                     raise
                 self._sleep(pause)
-        raise AssertionError("unreachable")
 
     def bytes(self, hub: str, url: str, most: int) -> tuple[bytes, str]:
         """A small file, at most ``most`` bytes of it, and its content type."""
