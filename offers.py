@@ -9,19 +9,11 @@ from enum import Enum
 from typing import Any
 
 from .errors import BadRequest
-from .plan import Kind
+from .plan import Kind, Verification
+
+__all__ = ["Offer", "Period", "Query", "Ref", "RemoteFile", "Results", "Sort", "Verification", "Version"]
 
 _REF = re.compile(r"(?P<hub>[a-z][a-z0-9_]*):(?P<model>[^@#\s]+)(?:@(?P<version>[^#\s]+))?(?:#(?P<file>.+))?")
-
-
-class Verification(str, Enum):
-    """What is known of a local file's bytes: they are the hub's; the hub gave no hash to compare with; they are
-    other than the hub's; or no hub was found that knows them."""
-
-    VERIFIED = "verified"
-    NO_HASH = "no_hash"
-    MISMATCH = "mismatch"
-    LOCAL = "local"
 
 
 class Sort(str, Enum):

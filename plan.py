@@ -91,6 +91,16 @@ class Prediction(str, Enum):
     FLOW = "flow"
 
 
+class Verification(str, Enum):
+    """What is known of a local file's bytes: they are the hub's; the hub gave no hash to compare with; they are
+    other than the hub's; or no hub was found that knows them."""
+
+    VERIFIED = "verified"
+    NO_HASH = "no_hash"
+    MISMATCH = "mismatch"
+    LOCAL = "local"
+
+
 # --------------------------------------------------------------------------- reasons
 
 
@@ -247,7 +257,10 @@ class ModelFile:
     ``data/families.toml`` (``None`` = unknown) held with ``confidence`` 0–1. ``parts`` holds what a
     checkpoint carries: "unet", "clip", "vae". ``strength`` is (minimum, recommended, maximum).
     ``parameters`` counts the weights of the diffusion model (or of the whole file when it has none);
-    ``problem`` is a key of ``locales/*/errors.json`` for files that cannot be used.
+    ``problem`` is a key of ``locales/*/errors.json`` for files that cannot be used. ``sha256`` is ours or, until
+    it is computed, what a sidecar claims. ``hub_id`` names model and version at a hub ("civitai:257749@290640"),
+    ``base_model`` and ``version`` are the hub's words, ``newer`` is the id of a newer version for the same base
+    model, empty where none is known.
     """
 
     kind: Kind
@@ -278,6 +291,12 @@ class ModelFile:
     sha256: str | None = None
     hub_id: str | None = None
     problem: str | None = None
+    base_model: str = ""
+    version: str = ""
+    creator: str = ""
+    page_url: str = ""
+    newer: str = ""
+    verification: Verification = Verification.LOCAL
 
     @property
     def usable(self) -> bool:

@@ -7,23 +7,26 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 
 from ..plan import Kind
-from .database import Database, bump
+from .database import Database
+from .proofs import Proofs
+from .scan import tell_again
 
 BLOCK_BYTES = 1 << 20
 
 Stop = Callable[[], bool]
 
 
-def hash_pending(cache: Database, folders: Mapping[Kind, Sequence[str]], stop: Stop | None = None) -> int:
+def hash_pending(cache: Database, proofs: Proofs, folders: Mapping[Kind, Sequence[str]], stop: Stop | None = None) -> int:
     """Hash the files of these folders that have no sum yet, small ones first. A file that changed since the
     last scan is left for the next one."""
     done = 0
-    for kind, root, name, size, mtime in _pending(cache, folders):
+    for kind, root, name, size, mtime, inode in _pending(cache, folders):
         sha256 = file_sha256(os.path.join(root, name), size, mtime, stop)
         if stop and stop():
             break
         if sha256:
-            _keep(cache, sha256, (kind, root, name, size, mtime))
+            proofs.keep_sum(os.path.join(root, name), (size, mtime, inode), sha256)
+            tell_again(cache, proofs, Kind(kind), root, name)
             done += 1
     return done
 
@@ -43,18 +46,11 @@ def file_sha256(path: str, size_bytes: int, mtime_ns: int, stop: Stop | None = N
     return digest.hexdigest() if (status.st_size, status.st_mtime_ns) == (size_bytes, mtime_ns) else None
 
 
-def _pending(cache: Database, folders: Mapping[Kind, Sequence[str]]) -> list[tuple[str, str, str, int, int]]:
-    query = "SELECT kind, root, name, size, mtime FROM files WHERE sha256 IS NULL AND size > 0 AND kind = ? AND root = ?"
+def _pending(cache: Database, folders: Mapping[Kind, Sequence[str]]) -> list[tuple[str, str, str, int, int, int]]:
+    query = "SELECT kind, root, name, size, mtime, inode FROM files WHERE sha256 IS NULL AND size > 0 AND kind = ? AND root = ?"
     rows = []
     with cache.reading() as connection:
         for kind, roots in folders.items():
             for root in roots:
                 rows += connection.execute(query, (kind.value, root)).fetchall()
     return sorted(rows, key=lambda row: row[3])
-
-
-def _keep(cache: Database, sha256: str, row: tuple[str, str, str, int, int]) -> None:
-    with cache.writing() as connection:
-        change = bump(connection, "changes")
-        where = "kind = ? AND root = ? AND name = ? AND size = ? AND mtime = ?"
-        connection.execute(f"UPDATE files SET sha256 = ?, changed = ? WHERE {where}", (sha256, change, *row))

@@ -1,7 +1,8 @@
 """The files a registry keeps: SQLite, one connection per call, shared by threads and by ComfyUI processes.
 
-What was read from the disk is a cache: another schema means it is rebuilt. A damaged file is set aside
-under another name, never overwritten; where nothing can be written, a temporary file serves this process.
+What was read from the disk is a cache: another schema means it is rebuilt. What cannot be found again is
+kept: its schema only grows, by steps. A damaged file is set aside under another name, never overwritten;
+where nothing can be written, a temporary file serves this process.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,11 +25,11 @@ SWITCH_PAUSE_S = 0.02
 
 
 class Database:
-    """A SQLite file with ``tables`` (``CREATE TABLE`` statements) made for ``schema``. ``notes`` collects
-    what a person should know; ``disposable`` says that another schema may drop the content."""
+    """A SQLite file with ``tables`` (``CREATE TABLE`` statements) made for ``schema``; another schema drops the
+    content. ``notes`` collects what a person should know; ``damage`` is the sentence for a damaged file."""
 
-    def __init__(self, path: Path, schema: str, tables: str) -> None:
-        self.path, self.schema, self.tables = path, schema, tables
+    def __init__(self, path: Path, schema: str, tables: str, damage: str = "registry_damaged") -> None:
+        self.path, self.schema, self.tables, self.damage = path, schema, tables, damage
         self.notes: list[UserError] = []
         self._ready = False
         self._lock = threading.Lock()
@@ -111,8 +112,9 @@ class Database:
         with closing(self._connect()) as connection:
             _use_wal(connection)
             connection.execute("BEGIN IMMEDIATE")  # fails at once where nothing can be written
-            if self._schema_of(connection) != self.schema:
-                self._rebuild(connection)
+            held = self._schema_of(connection)
+            if held != self.schema:
+                self._migrate(connection, held)
             connection.execute("COMMIT")
 
     def _schema_of(self, connection: sqlite3.Connection) -> str | None:
@@ -121,16 +123,13 @@ class Database:
         row = connection.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
         return str(row[0]) if row else None
 
-    def _rebuild(self, connection: sqlite3.Connection) -> None:
+    def _migrate(self, connection: sqlite3.Connection, _held: str | None) -> None:
         for (name,) in connection.execute(
             "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
         ).fetchall():
             connection.execute(f'DROP TABLE "{name}"')
-        for statement in self.tables.split(";"):
-            connection.execute(statement)
-        connection.execute("CREATE TABLE meta (key TEXT PRIMARY KEY, value)")
-        values = [("schema", self.schema), ("id", uuid.uuid4().hex[:8]), ("revision", 0), ("changes", 0)]
-        connection.executemany("INSERT INTO meta VALUES (?, ?)", values)
+        _run(connection, self.tables)
+        _make_meta(connection, self.schema)
 
     def _set_aside(self) -> None:
         self._let_go()
@@ -143,13 +142,40 @@ class Database:
             return  # another process was faster
         for suffix in ("-wal", "-shm"):
             Path(f"{self.path}{suffix}").unlink(missing_ok=True)
-        self.notes.append(UserError("registry_damaged", path=str(self.path), kept=str(kept)))
+        self.notes.append(UserError(self.damage, path=str(self.path), kept=str(kept)))
 
     def _use_temporary(self) -> None:
         self.notes.append(UserError("registry_not_writable", path=str(self.path)))
         self._temporary = tempfile.TemporaryDirectory(prefix="intelligent-generation-")
         self.path = Path(self._temporary.name) / self.path.name
         self._create()
+
+
+class KeptDatabase(Database):
+    """A SQLite file whose content is never dropped. ``steps`` are the statements that lead from each schema to the
+    next; they only add, so an older version of this pack can still use what a newer one made."""
+
+    def __init__(self, path: Path, steps: Sequence[str], damage: str = "registry_damaged") -> None:
+        super().__init__(path, str(len(steps)), ";".join(steps), damage)
+        self.steps = tuple(steps)
+
+    def _migrate(self, connection: sqlite3.Connection, held: str | None) -> None:
+        if held is None:
+            _make_meta(connection, "0")
+        for number in range(int(held or 0), len(self.steps)):
+            _run(connection, self.steps[number])
+            connection.execute("UPDATE meta SET value = ? WHERE key = 'schema'", (str(number + 1),))
+
+
+def _run(connection: sqlite3.Connection, statements: str) -> None:
+    for statement in statements.split(";"):  # executescript would end the transaction
+        connection.execute(statement)
+
+
+def _make_meta(connection: sqlite3.Connection, schema: str) -> None:
+    connection.execute("CREATE TABLE meta (key TEXT PRIMARY KEY, value)")
+    values = [("schema", schema), ("id", uuid.uuid4().hex[:8]), ("revision", 0), ("changes", 0)]
+    connection.executemany("INSERT INTO meta VALUES (?, ?)", values)
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
-from ..plan import Kind, Prediction
+from ..plan import Kind, Prediction, Verification
+from .cards import with_card
 from .family import Clues, distillation_said, family_of, prediction_said, purpose, refine
 from .headers import read_header
+from .proofs import Claims, Known, Reading
 from .recognise import Recognition, recognise
 from .sidecars import MAX_DESCRIPTION, Page, plain_text, read_sidecars
 from .walk import Found
@@ -18,18 +22,55 @@ MODELS = frozenset({Kind.CHECKPOINT, Kind.DIFFUSION_MODEL})
 WITH_FAMILY = MODELS | {Kind.LORA, Kind.EMBEDDING, Kind.CONTROLNET}
 TOP_TAGS = 20
 
+_HEX = re.compile(r"(?:0x)?([0-9a-f]{12})[0-9a-f]*")
+
 Facts = dict[str, Any]
 
 
-def describe(kind: Kind, found: Found) -> tuple[Facts, tuple[str, ...]]:
-    """The facts worth keeping (only those that differ from a ``ModelFile``'s defaults) and the sidecars that
-    could not be read. Never raises for a bad file: ``problem`` says why it cannot be used."""
+class Described(NamedTuple):
+    """``facts`` are those worth keeping (that differ from a ``ModelFile``'s defaults), ``broken`` the sidecars that
+    could not be read; ``claims`` and ``known`` are what the sums say."""
+
+    facts: Facts
+    broken: tuple[str, ...]
+    claims: Claims
+    known: Known
+
+
+def describe(kind: Kind, found: Found, proofs: Reading | None = None) -> Described:
+    """Everything that header, sidecars and ``proofs`` tell of a file. Never raises for a bad file: ``problem``
+    says why it cannot be used."""
     problem, metadata, seen = _seen(kind, found)
     page, broken = read_sidecars(found.sidecars, found.size_bytes)
-    facts: Facts = {"problem": problem, "preview": found.preview, **_said(page, metadata)}
+    claims = Claims(page.sha256, _autov3(metadata))
+    known = proofs.of(found.path, found.identity[:3], claims) if proofs else Known()
+    if known.card:
+        page = with_card(page, known.card)
+    if known.ref and not (known.card and known.card.hub_id):
+        page = replace(page, hub_id=known.ref.partition("#")[0])
+    facts: Facts = {
+        "problem": problem,
+        "preview": found.preview,
+        **_said(page, metadata),
+        **_proven(known, claims, proofs, page),
+    }
     if problem is None:
         facts |= _measured(kind, clues_of(found.name, metadata, page), seen, page)
-    return {name: value for name, value in facts.items() if value}, broken
+    return Described({name: value for name, value in facts.items() if value}, broken, claims, known)
+
+
+def _proven(known: Known, claims: Claims, proofs: Reading | None, page: Page) -> Facts:
+    verification = known.verification(claims.sha256)
+    return {
+        "verification": verification.value if verification is not Verification.LOCAL else None,
+        "newer": proofs.newer(page.hub_id) if proofs and page.hub_id else "",
+    }
+
+
+def _autov3(metadata: Mapping[str, Any]) -> str | None:
+    """The sum of the weights that kohya's trainer writes down (``sshs_model_hash``), as hubs shorten it."""
+    found = _HEX.fullmatch(_string(metadata, "sshs_model_hash").lower())
+    return found.group(1) if found else None
 
 
 def _seen(kind: Kind, found: Found) -> tuple[str | None, Mapping[str, str], Recognition]:
@@ -101,8 +142,11 @@ def _said(page: Page, metadata: Mapping[str, Any]) -> Facts:
         "nsfw": page.nsfw,
         "real_person": page.real_person,
         "licence": dict(page.licence),
-        "sha256": page.sha256,
         "hub_id": page.hub_id,
+        "base_model": page.base_model,
+        "version": page.version,
+        "creator": page.creator,
+        "page_url": page.page_url,
     }
     licence = _string(metadata, "modelspec.license")
     if licence:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 import zlib
 from collections import deque
@@ -13,8 +14,9 @@ from typing import Any
 from ..errors import UserError
 from ..plan import Kind
 from .database import Database, bump
-from .describe import describe
-from .walk import Found, Identity, walk
+from .describe import Described, describe
+from .proofs import Proofs, Reading
+from .walk import Found, Identity, look, walk
 
 Stop = Callable[[], bool]
 Progress = Callable[[int, int], None]
@@ -35,11 +37,15 @@ ORDER = (
 BATCH_S = 0.5  # how long read files may wait before others can see them
 MAX_NOTED = 20  # broken sidecars named one by one
 
-UPSERT = """INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (kind, root, name) DO UPDATE SET
-    size = excluded.size, mtime = excluded.mtime, inode = excluded.inode, mark = excluded.mark, facts = excluded.facts,
+# A sum that another process found in the meantime stays.
+UPSERT = """INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (kind, root, name) DO UPDATE SET
+    size = excluded.size, mtime = excluded.mtime, inode = excluded.inode, mark = excluded.mark,
+    claimed = excluded.claimed, autov3 = excluded.autov3, card = excluded.card, facts = excluded.facts,
     changed = excluded.changed,
     sha256 = CASE WHEN excluded.sha256 IS NOT NULL THEN excluded.sha256
         WHEN size = excluded.size AND mtime = excluded.mtime AND inode = excluded.inode THEN sha256 END"""
+_PLACE = "kind = ? AND root = ? AND name = ?"
+Row = tuple[object, ...]  # what UPSERT takes, less the number of the change
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,7 @@ class Scan:
     cache: Database
     folders: Mapping[Kind, Sequence[str]]
     extensions: frozenset[str]
+    proofs: Proofs
     stop: Stop | None = None
     on_progress: Progress | None = None
     seen: int = 0
@@ -115,29 +122,31 @@ class Scan:
             self.removed += len(gone)
 
     def _read_all(self, kind: Kind, root: str, changed: deque[tuple[Any, ...]]) -> None:
-        rows: list[tuple[object, ...]] = []
+        if not changed:
+            return
+        rows: list[Row] = []
         since = time.monotonic()
         try:
-            while changed:
-                rows += self._row(kind, root, Found._make(changed.popleft()))
-                self._pause()
-                if time.monotonic() - since > BATCH_S:
-                    rows, since = self._keep(rows), time.monotonic()
+            with self.proofs.reading() as proofs:
+                while changed:
+                    rows += self._row(kind, root, Found._make(changed.popleft()), proofs)
+                    self._pause()
+                    if time.monotonic() - since > BATCH_S:
+                        rows, since = self._keep(rows), time.monotonic()
         finally:
             self._keep(rows)
 
-    def _row(self, kind: Kind, root: str, found: Found) -> list[tuple[object, ...]]:
+    def _row(self, kind: Kind, root: str, found: Found, proofs: Reading) -> list[Row]:
         if not found.name.isascii() and not _is_text(found.name):
             self.notes.append(UserError("name_not_text", name=ascii(found.name)))
             return []
-        facts, broken = describe(kind, found)
-        self.broken += broken
+        described = describe(kind, found, proofs)
+        self.broken += described.broken
         self.read += 1
-        self.problems += "problem" in facts
-        sha256 = facts.pop("sha256", None)
-        return [(kind.value, root, found.name, *found.identity, sha256, json.dumps(facts, separators=(",", ":")))]
+        self.problems += "problem" in described.facts
+        return [row_of(kind, root, found, described)]
 
-    def _keep(self, rows: list[tuple[object, ...]]) -> list[tuple[object, ...]]:
+    def _keep(self, rows: list[Row]) -> list[Row]:
         if rows:
             with self.cache.writing() as connection:
                 change = bump(connection, "revision", "changes")
@@ -162,6 +171,39 @@ class Scan:
         self.notes += [UserError("sidecar_broken", path=path) for path in self.broken[:MAX_NOTED]]
         if len(self.broken) > MAX_NOTED:
             self.notes.append(UserError("sidecars_broken", count=len(self.broken) - MAX_NOTED))
+
+
+def tell_again(cache: Database, proofs: Proofs, kind: Kind, root: str, name: str) -> bool:
+    """Describe a listed file anew because something was learned of it; whether that changed what people see. A file
+    that is no longer as it was listed is left to the next scan."""
+    where = (kind.value, root, name)
+    with cache.reading() as connection:
+        rows = connection.execute(f"SELECT size, mtime, inode, mark, facts FROM files WHERE {_PLACE}", where).fetchall()
+    if not rows or not _unchanged(os.path.join(root, name), rows[0][:2]):
+        return False
+    found = look(root, name, rows[0][:4])
+    with proofs.reading() as reading:
+        told = row_of(kind, root, found, describe(kind, found, reading))
+    differs = told[-1] != rows[0][4]
+    with cache.writing() as connection:
+        change = bump(connection, *(("revision", "changes") if differs else ("changes",)))
+        query = f"UPDATE files SET sha256 = ?, claimed = ?, autov3 = ?, card = ?, facts = ?, changed = ? WHERE {_PLACE}"
+        connection.execute(f"{query} AND size = ? AND mtime = ?", (*told[7:], change, *where, *rows[0][:2]))
+    return differs
+
+
+def _unchanged(path: str, stamp: Sequence[int]) -> bool:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return False
+    return (status.st_size, status.st_mtime_ns) == tuple(stamp)
+
+
+def row_of(kind: Kind, root: str, found: Found, described: Described) -> Row:
+    claims, known = described.claims, described.known
+    sums = (known.sha256, claims.sha256, known.autov3 or claims.autov3, known.digest)
+    return (kind.value, root, found.name, *found.identity, *sums, json.dumps(described.facts, separators=(",", ":")))
 
 
 def folders_checksum(folders: Mapping[Kind, Sequence[str]]) -> str:

@@ -53,6 +53,16 @@ def walk(root: str, extensions: Collection[str], unreadable: list[str], known: K
         pending.extend((os.path.join(path, name), prefix + name + os.sep, above | {here}) for name in folder.folders)
 
 
+def look(root: str, name: str, identity: Identity) -> Found:
+    """One listed file, of an identity found before, with what lies beside it now."""
+    path = os.path.join(root, name)
+    stem, extension = os.path.splitext(path)
+    sidecars = tuple(beside for each in SUFFIXES if os.path.exists(beside := stem + each))
+    previews = (each for each in PREVIEW_SUFFIXES if os.path.exists(stem + each))
+    preview = next((os.path.splitext(name)[0] + each for each in previews), None)
+    return Found(name, path, extension.lower(), identity, sidecars, preview)
+
+
 class _Folder:
     """What lies in one folder, as names and numbers, let go one by one: a flat folder may hold 300,000
     entries, and freeing them all at once would stop every other thread."""
