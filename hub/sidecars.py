@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from .fields import base_model_of, flag_of, mapping_of, sha256_of, text_of, whole_of, words_of
 from .strength import Strength, number, strength_in_text
 
 # In the order of trust: the first that knows a field decides it.
@@ -23,19 +24,18 @@ PREVIEW_SUFFIXES = (".preview.png", ".preview.webp", ".preview.jpg", ".preview.j
 MAX_DESCRIPTION = 1000  # characters kept; the rest of a hub page is advertising and images
 MAX_BYTES = 8_000_000
 _USUAL_BYTES = 65_536
-EMPTY_SHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 _TAG = re.compile(r"<[^>]{0,2000}>")
 _BREAK = re.compile(r"</(p|li|h\d|div)>|<br[^>]{0,20}>", re.IGNORECASE)
 _LORA_TAG = re.compile(r"<(lora|lyco|hypernet)[^>]{0,300}>", re.IGNORECASE)
 _SPACE = re.compile(r"[ \t\r\f\v\xa0]+")
-_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
 
 @dataclass(frozen=True)
 class Page:
     """What is said about a file. ``strength`` is (minimum, recommended, maximum); ``trigger_groups`` are
-    sets of words that go together; ``licence`` holds the hub's permissions."""
+    sets of words that go together; ``licence`` holds the hub's permissions; ``sha256`` the sum the file should
+    have."""
 
     base_model: str = ""
     title: str = ""
@@ -50,6 +50,10 @@ class Page:
     licence: Mapping[str, Any] = field(default_factory=dict)
     sha256: str | None = None
     hub_id: str | None = None
+    version: str = ""
+    creator: str = ""
+    page_url: str = ""
+    preview_url: str = ""
 
 
 def read_sidecars(paths: Iterable[str], size_bytes: int) -> tuple[Page, tuple[str, ...]]:
@@ -112,17 +116,17 @@ _PLAIN_FIELDS = [each for each in fields(Page) if each.name not in ("strength", 
 
 def lora_manager(sidecar: Mapping[str, Any], size_bytes: int) -> Page:
     """Lora-Manager's ``.metadata.json`` (docs/metadata-json-schema.md of that project)."""
-    version = _dict(sidecar.get("civitai"))
+    version = mapping_of(sidecar.get("civitai"))
     page = hub_version(version, size_bytes) if version else Page()
     text = plain_text(sidecar.get("modelDescription")) or page.description
     own = Page(
-        base_model=_known_base(sidecar.get("base_model")),
-        title=_text(sidecar.get("model_name")),
+        base_model=base_model_of(sidecar.get("base_model")),
+        title=text_of(sidecar.get("model_name")),
         description=text[:MAX_DESCRIPTION],
-        tags=_words(sidecar.get("tags")),
+        tags=words_of(sidecar.get("tags")),
         strength=_usage_tips(sidecar.get("usage_tips")),
-        nsfw=_int(sidecar.get("preview_nsfw_level")) >= _MATURE_LEVEL,
-        sha256=_sha256(sidecar.get("sha256")) if _int(sidecar.get("size"), size_bytes) == size_bytes else None,
+        nsfw=whole_of(sidecar.get("preview_nsfw_level")) >= _MATURE_LEVEL,
+        sha256=sha256_of(sidecar.get("sha256")) if whole_of(sidecar.get("size"), size_bytes) == size_bytes else None,
     )
     return merged((own, page)) if version else own
 
@@ -136,60 +140,63 @@ def _usage_tips(tips: object) -> Strength:
             tips = json.loads(tips)
         except (ValueError, RecursionError):
             return (None, None, None)
-    held = _dict(tips)
+    held = mapping_of(tips)
     return number(held.get("strength_min")), number(held.get("strength")), number(held.get("strength_max"))
 
 
 def hub_version(version: Mapping[str, Any], size_bytes: int) -> Page:
     """A hub's model-version answer, as ``.civitai.info`` keeps it."""
-    model, stats = _dict(version.get("model")), _dict(version.get("stats"))
-    about = f"{_text(version.get('description'))}\n{_text(model.get('description'))}"
+    model, stats = mapping_of(version.get("model")), mapping_of(version.get("stats"))
+    about = f"{text_of(version.get('description'))}\n{text_of(model.get('description'))}"
     text = plain_text(about)
     model_id, version_id = version.get("modelId"), version.get("id")
     return Page(
-        base_model=_known_base(version.get("baseModel")),
-        title=_text(model.get("name")) or _text(version.get("name")),
+        base_model=base_model_of(version.get("baseModel")),
+        title=text_of(model.get("name")) or text_of(version.get("name")),
         description=text[:MAX_DESCRIPTION],
-        tags=_words(model.get("tags")),
+        tags=words_of(model.get("tags")),
         trigger_groups=trigger_groups(version.get("trainedWords")),
         strength=strength_in_text(text),
-        downloads=_int(stats.get("downloadCount")),
-        likes=max(_int(stats.get("thumbsUpCount")), _int(stats.get("ratingCount"))),
-        nsfw=_flag(model.get("nsfw")) or _flag(version.get("nsfw")),
-        real_person=_flag(model.get("poi")) or _flag(version.get("poi")),
-        licence=_licence(model),
+        downloads=whole_of(stats.get("downloadCount")),
+        likes=max(whole_of(stats.get("thumbsUpCount")), whole_of(stats.get("ratingCount"))),
+        nsfw=flag_of(model.get("nsfw")) or flag_of(version.get("nsfw")),
+        real_person=flag_of(model.get("poi")) or flag_of(version.get("poi")),
+        licence=licence_of(model),
         sha256=_hash_of(version.get("files"), size_bytes),
-        hub_id=f"civitai:{model_id}@{version_id}" if _int(model_id) and _int(version_id) else None,
+        hub_id=f"civitai:{model_id}@{version_id}" if whole_of(model_id) and whole_of(version_id) else None,
+        version=text_of(version.get("name")),
+        creator=text_of(mapping_of(version.get("creator")).get("username")),
     )
 
 
 def stability_matrix(sidecar: Mapping[str, Any], size_bytes: int) -> Page:
     """Stability Matrix's ``.cm-info.json``."""
-    stats, hashes = _dict(sidecar.get("Stats")), _dict(sidecar.get("Hashes"))
-    size_kib = _dict(sidecar.get("FileMetadata")).get("SizeKB") or sidecar.get("SizeKB")
-    text = plain_text(f"{_text(sidecar.get('VersionDescription'))}\n{_text(sidecar.get('ModelDescription'))}")
+    stats, hashes = mapping_of(sidecar.get("Stats")), mapping_of(sidecar.get("Hashes"))
+    size_kib = mapping_of(sidecar.get("FileMetadata")).get("SizeKB") or sidecar.get("SizeKB")
+    text = plain_text(f"{text_of(sidecar.get('VersionDescription'))}\n{text_of(sidecar.get('ModelDescription'))}")
     model_id, version_id = sidecar.get("ModelId"), sidecar.get("VersionId")
     return Page(
-        base_model=_known_base(sidecar.get("BaseModel")),
-        title=_text(sidecar.get("UserTitle")) or _text(sidecar.get("ModelName")),
+        base_model=base_model_of(sidecar.get("BaseModel")),
+        title=text_of(sidecar.get("UserTitle")) or text_of(sidecar.get("ModelName")),
         description=text[:MAX_DESCRIPTION],
-        tags=_words(sidecar.get("Tags")),
+        tags=words_of(sidecar.get("Tags")),
         trigger_groups=trigger_groups(sidecar.get("TrainedWords")),
         strength=strength_in_text(text),
-        downloads=_int(stats.get("downloadCount")),
-        likes=max(_int(stats.get("thumbsUpCount")), _int(stats.get("ratingCount"))),
-        nsfw=_flag(sidecar.get("Nsfw")),
-        sha256=_sha256(hashes.get("SHA256")) if _same_size(size_kib, size_bytes) else None,
-        hub_id=f"civitai:{model_id}@{version_id}" if _int(model_id) and _int(version_id) else None,
+        downloads=whole_of(stats.get("downloadCount")),
+        likes=max(whole_of(stats.get("thumbsUpCount")), whole_of(stats.get("ratingCount"))),
+        nsfw=flag_of(sidecar.get("Nsfw")),
+        sha256=sha256_of(hashes.get("SHA256")) if _same_size(size_kib, size_bytes) else None,
+        hub_id=f"civitai:{model_id}@{version_id}" if whole_of(model_id) and whole_of(version_id) else None,
+        version=text_of(sidecar.get("VersionName")),
     )
 
 
 def web_ui(sidecar: Mapping[str, Any], _size_bytes: int = 0) -> Page:
     """The A1111 web UI's card editor ``.json``: the person's own words, so its weight is a recommendation."""
-    text = plain_text(f"{_text(sidecar.get('description'))}\n{_text(sidecar.get('notes'))}")
+    text = plain_text(f"{text_of(sidecar.get('description'))}\n{text_of(sidecar.get('notes'))}")
     weight = number(sidecar.get("preferred weight"))
     return Page(
-        base_model=_known_base(sidecar.get("sd version")),
+        base_model=base_model_of(sidecar.get("sd version")),
         description=text[:MAX_DESCRIPTION],
         trigger_groups=trigger_groups([sidecar.get("activation text")]),
         strength=(None, weight, None) if weight else strength_in_text(text),
@@ -221,7 +228,7 @@ def plain_text(markup: object) -> str:
     return "\n".join(line for line in lines if line)
 
 
-def _licence(model: Mapping[str, Any]) -> dict[str, Any]:
+def licence_of(model: Mapping[str, Any]) -> dict[str, Any]:
     names = {
         "allowNoCredit": "no_credit",
         "allowCommercialUse": "commercial_use",
@@ -233,45 +240,11 @@ def _licence(model: Mapping[str, Any]) -> dict[str, Any]:
 
 def _hash_of(files: object, size_bytes: int) -> str | None:
     for file in files if isinstance(files, list) else ():
-        held = _dict(file)
+        held = mapping_of(file)
         if _same_size(held.get("sizeKB"), size_bytes):
-            return _sha256(_dict(held.get("hashes")).get("SHA256"))
+            return sha256_of(mapping_of(held.get("hashes")).get("SHA256"))
     return None
 
 
 def _same_size(size_kib: object, size_bytes: int) -> bool:
     return isinstance(size_kib, (int, float)) and abs(size_kib * 1024 - size_bytes) < 1024
-
-
-def _sha256(value: object) -> str | None:
-    found = value.lower() if isinstance(value, str) and _SHA256.fullmatch(value) else None
-    return None if found == EMPTY_SHA256 else found
-
-
-def _known_base(value: object) -> str:
-    text = _text(value)
-    return "" if text.lower() in ("unknown", "other") else text
-
-
-def _words(value: object) -> tuple[str, ...]:
-    return (
-        tuple(dict.fromkeys(word.strip() for word in value if isinstance(word, str) and word.strip()))
-        if isinstance(value, list)
-        else ()
-    )
-
-
-def _flag(value: object) -> bool:
-    return value is True or (isinstance(value, str) and value.lower() in ("true", "mature", "x"))
-
-
-def _int(value: object, otherwise: int = 0) -> int:
-    return int(value) if isinstance(value, (int, float)) and 0 <= value < 1 << 53 else otherwise
-
-
-def _text(value: object) -> str:
-    return value.strip() if isinstance(value, str) else ""
-
-
-def _dict(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}

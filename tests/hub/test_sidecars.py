@@ -1,6 +1,7 @@
 import json
 
-from pack.hub.sidecars import EMPTY_SHA256, MAX_DESCRIPTION, Page, plain_text, read_sidecars, trigger_groups
+from pack.hub.fields import EMPTY_SHA256
+from pack.hub.sidecars import MAX_DESCRIPTION, Page, plain_text, read_sidecars, trigger_groups
 
 SHA = "ab" * 32
 VERSION = {
