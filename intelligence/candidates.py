@@ -65,7 +65,7 @@ def _fault(file: ModelFile, machine: Machine, limits: Constraints) -> str | None
         return "fallen_pickle" if file.problem == "file_pickle" else file.problem
     if family is None:
         return "fallen_special" if family_of(file) else "fallen_family"
-    if family.id in _only_second() or family.half_of(stem(file.name)) == 1:
+    if family.id in only_second() or family.half_of(stem(file.name)) == 1:
         return "fallen_second"
     if not runs_here(family, machine):
         return "fallen_host"
@@ -81,7 +81,7 @@ def _blocked(file: ModelFile, limits: Constraints) -> bool:
 
 
 @cache
-def _only_second() -> frozenset[str]:
+def only_second() -> frozenset[str]:
     """Families that only ever take over from another one: refiners."""
     return frozenset(row.second_family for row in families().values() if row.second_family not in ("", row.id))
 

@@ -30,21 +30,35 @@ def find_parts(
 ) -> tuple[Parts, tuple[Reason, ...], tuple[Reason, ...]]:
     """What ``file`` lacks, from the library, with reasons and warnings.
 
-    Raises ``MissingModel`` naming each absent file, its folder and where it is published.
+    Raises ``MissingModel`` naming each absent file, its folder and where it is published; its value ``parts`` holds
+    them as ``FilePart``.
     """
-    missing: list[FilePart] = []
-    encoders = _text_encoders(file, family, library, request, missing)
-    vae, reasons = _vae(file, family, library, request, missing)
-    second = _second(file, family, library, request, missing)
+    parts, reasons, missing = _search(file, family, library, request)
     if missing:
         files = "; ".join(f"{part.file} → models/{part.folder}{f' ({part.url})' if part.url else ''}" for part in missing)
-        raise MissingModel("missing_parts", request.language, name=file.name, family=family.label, files=files)
-    told = [Reason("text_encoders", "parts.text_encoder", {"name": stem(found.name)}) for found in encoders]
+        raise MissingModel("missing_parts", request.language, name=file.name, family=family.label, files=files, parts=missing)
+    second = parts.second
+    told = [Reason("text_encoders", "parts.text_encoder", {"name": stem(found.name)}) for found in parts.text_encoders]
     if second is not None:
         told.append(
             Reason("second", "parts.second", {"name": stem(second.name), "percent": round(100 * (family.second_switch or 0))})
         )
-    return Parts(encoders, vae, second), (*told, *reasons), tuple(_doubts(file, family, vae))
+    return parts, (*told, *reasons), tuple(_doubts(file, family, parts.vae))
+
+
+def absent_parts(file: ModelFile, family: Family, library: Library) -> tuple[FilePart, ...]:
+    """What ``file`` would need beside it that the library does not have."""
+    return _search(file, family, library, Request(""))[2]
+
+
+def _search(
+    file: ModelFile, family: Family, library: Library, request: Request
+) -> tuple[Parts, list[Reason], tuple[FilePart, ...]]:
+    missing: list[FilePart] = []
+    encoders = _text_encoders(file, family, library, request, missing)
+    vae, reasons = _vae(file, family, library, request, missing)
+    second = _second(file, family, library, request, missing)
+    return Parts(encoders, vae, second), reasons, tuple(missing)
 
 
 def carries(file: ModelFile, part: str) -> bool:

@@ -28,12 +28,13 @@ def find_named(
     a part of its name or title is enough ("dreamshaper turbo").
 
     Raises ``BadRequest`` when several files answer to the name or the file is unusable, and
-    ``MissingModel`` with the nearest names when none does.
+    ``MissingModel`` with the nearest names when none does; its value ``kinds`` holds the kinds it was looked for in.
     """
     files = [file for file in library.files if file.kind in kinds]
     matches = answering(files, wanted) or (_in_part(files, wanted) if in_part else [])
     if not matches:
-        raise MissingModel("model_not_found", language, name=wanted, folder=_folders(kinds), near=_near(files, wanted))
+        near = _near(files, wanted)
+        raise MissingModel("model_not_found", language, name=wanted, folder=_folders(kinds), near=near, kinds=kinds)
     if len(matches) > 1:
         raise BadRequest("model_ambiguous", language, name=wanted, matches=_listed(matches))
     if matches[0].problem is not None:
