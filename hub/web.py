@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -28,6 +29,7 @@ MAX_REDIRECTS = 6
 TRIES = 4
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 60.0  # a hub that asks for more is told of instead of waited for
+LONGEST_QUIET_S = 86_400.0  # asked again after a day whatever a hub said
 PIECE_BYTES = 1 << 16
 BUSY = frozenset({429, 503})
 PASSING = frozenset({500, 502, 504, 520, 521, 522, 523, 524})
@@ -35,6 +37,7 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _AGENT = "intelligent-generation (ComfyUI custom nodes)"
 
 Sleep = Callable[[float], None]
+Origin = tuple[str, str, int | None]
 
 __all__ = ["NotFound", "Refused", "Web", "pause_asked"]
 
@@ -51,7 +54,7 @@ class Web:
         self.options, self.tokens = options, tokens
         self._sleep, self._clock = sleep, clock
         self._sessions = threading.local()
-        self._quiet_until: dict[str, float] = {}  # by host: a hub that asked for patience is left alone
+        self._quiet_until: dict[Origin, float] = {}  # a hub that asked for patience is left alone
 
     def json(self, hub: str, url: str, params: Mapping[str, Any] | None = None) -> Any:
         """The JSON at ``url``, asked again where the hub is busy or the connection fails."""
@@ -86,7 +89,7 @@ class Web:
             response = self._ask(hub, url, params, headers or {})
             if response.status_code not in _REDIRECTS:
                 break
-            url, params = urljoin(response.url, response.headers.get("Location", "")), None
+            url, params = _joined(response.url, response.headers.get("Location", "")), None
             response.close()
         else:
             raise Refused("hub_redirects", hub=hub)
@@ -100,7 +103,7 @@ class Web:
         host = _host(url)
         if not is_listed(url, self.options.hosts(hub), self.options.origins(hub)):
             raise Refused("hub_address_not_listed", hub=hub, host=host or "?")
-        self._respect_quiet(hub, host)
+        self._respect_quiet(hub, origin_of(url))
         given = dict(headers)
         token = self.tokens.get(hub)
         if token and any(origin_of(url) == origin_of(base) for base in bases):
@@ -121,8 +124,8 @@ class Web:
                 raise Refused("hub_address_private", hub=hub, host=host) from fault
             raise Unreachable("hub_unreachable", hub=hub, host=host) from fault
 
-    def _respect_quiet(self, hub: str, host: str) -> None:
-        remaining = self._quiet_until.get(host, 0.0) - self._clock()
+    def _respect_quiet(self, hub: str, origin: Origin) -> None:
+        remaining = self._quiet_until.get(origin, 0.0) - self._clock()
         if remaining > 0:
             raise Refused("hub_busy", hub=hub, seconds=int(remaining) + 1).after(remaining)
 
@@ -132,7 +135,7 @@ class Web:
             return refusal(hub, response.status_code, response.headers, body, had_token=self.tokens.get(hub) is not None)
         asked = pause_asked(response.headers, self._clock())
         if asked:
-            self._quiet_until[_host(response.url)] = self._clock() + asked
+            self._quiet_until[origin_of(response.url)] = self._clock() + asked
         return Refused("hub_busy", hub=hub, seconds=round(asked or FIRST_PAUSE_S)).after(asked or FIRST_PAUSE_S)
 
     def _session(self) -> requests.Session:
@@ -141,6 +144,7 @@ class Web:
             session = self._sessions.session = requests.Session()
             session.headers["User-Agent"] = _AGENT
             session.auth = _no_netrc
+            session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
             for scheme in ("http://", "https://"):
                 session.mount(scheme, GuardedAdapter())
         return session
@@ -163,12 +167,11 @@ def pause_after(fault: Unreachable | Refused, attempt: int, longest_s: float = L
 def pause_asked(headers: Mapping[str, str], now: float) -> float:
     """Seconds that ``Retry-After`` asks for, as a number or as a date; 0 where it says nothing readable."""
     text = headers.get("Retry-After", "").strip()
-    if text.isdigit():
-        return float(text)
     try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - now)
-    except (TypeError, ValueError):
+        seconds = float(text) if text.isdecimal() else parsedate_to_datetime(text).timestamp() - now
+    except (TypeError, ValueError, OverflowError):
         return 0.0
+    return min(max(0.0, seconds), LONGEST_QUIET_S)
 
 
 def _unpacked(hub: str, response: requests.Response) -> Any:
@@ -211,4 +214,15 @@ def _no_netrc(request: requests.PreparedRequest) -> requests.PreparedRequest:
 
 
 def _host(url: str) -> str:
-    return (urlsplit(url).hostname or "").lower()
+    try:
+        return (urlsplit(url).hostname or "").lower()
+    except ValueError:
+        return ""
+
+
+def _joined(url: str, location: str) -> str:
+    """Where a redirect leads; nowhere that is listed where it is no address."""
+    try:
+        return urljoin(url, location)
+    except ValueError:
+        return ""
