@@ -12,6 +12,10 @@ from ..plan import Kind, Library, ModelFile
 
 LEAST_LETTERS = 3  # a shorter part of a name says nothing
 MODEL_ENDINGS = (".safetensors", ".sft", ".ckpt", ".pt", ".pth", ".bin", ".gguf")
+# What names of files carry beside the model's own name.
+_NOISE = re.compile(
+    r"v\d+(\.\d+)*[a-z]?|\d+(\.\d+)+|fp\d+|bf16|e4m3fn|e5m2|scaled|pruned|emaonly|ema|only|final|safetensors", re.IGNORECASE
+)
 
 
 def stem(name: str) -> str:
@@ -19,6 +23,15 @@ def stem(name: str) -> str:
     base = PurePosixPath(name.replace("\\", "/")).name
     ending = next((ending for ending in MODEL_ENDINGS if base.lower().endswith(ending)), "")
     return base[: len(base) - len(ending)]
+
+
+def search_text(name: str) -> str:
+    """A file's name as words to search a hub for: ``add_detail_v2.safetensors`` → ``add detail``."""
+    titled = re.split(r"(?<=\w{3})_[vV]\d", stem(name), maxsplit=1)[0]  # CivitAI: title, underscore, version
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", titled)
+    words = re.split(r"[\s_\-()\[\]]+", spaced)
+    kept = [word for word in words if word and not _NOISE.fullmatch(word)]
+    return " ".join(kept) or stem(name)
 
 
 def find_named(

@@ -9,14 +9,16 @@ from functools import cached_property
 from pathlib import PurePosixPath
 
 from ..data import table
-from ..data.families import Family, family_of_base
-from ..offers import Offer, RemoteFile
+from ..data.families import Family, families, family_of_base
+from ..data.starters import starters
+from ..offers import Offer, Ref, RemoteFile
 from ..plan import GIB, Constraints, Kind, Library, Machine, ModelFile, Priority, Reason, Settings
-from .candidates import MODEL_KINDS, UNKNOWN_HOST, runs_here
+from .candidates import MODEL_KINDS, UNKNOWN_HOST, family_called, runs_here
 from .choose_file import is_pickle, is_shard, kind_of, path_of, precision_of, weights_bytes
 from .estimate import Load, budget_bytes, estimate, load_of, on_gpu
 from .model_parts import absent_parts
-from .owned import families_owned, loads, ref_of
+from .named import search_text
+from .owned import families_owned, loads, of_model
 
 DISK_RESERVE_BYTES = GIB  # what a download leaves free, so that ComfyUI can still write
 NAMES_SHOWN = 3
@@ -65,6 +67,35 @@ def fit(offer: Offer, file: RemoteFile, library: Library, machine: Machine, disk
     return Fit(verdict, tuple(reason for _, reason in judged), needed_bytes=cost[0] if cost else None)
 
 
+def family_offered(offer: Offer, file: RemoteFile) -> Family | None:
+    """The family a file is of, or was made for: by the hub's base model. Repositories of base models themselves name
+    none, so models go by the repository's and the file's name as well."""
+    named = family_of_base(offer.base_model)
+    if named is not None or kind_of(file, offer) not in MODEL_KINDS:
+        return named
+    first = next((row.family for row in starters() if Ref.parse(row.ref).of_model == offer.ref.of_model), "")
+    texts = (offer.ref.model, search_text(path_of(file)))
+    return families().get(first) or next((found for text in texts if (found := family_called(text))), None)
+
+
+def folder_kind(offer: Offer, file: RemoteFile) -> Kind | None:
+    """The kind whose folder the file belongs in. Hubs call bare diffusion models checkpoints, too; those are told by
+    their size, which is that of the family's diffusion model alone."""
+    kind = kind_of(file, offer)
+    if kind is not Kind.CHECKPOINT or not file.size_bytes:
+        return kind
+    near = float(table("offering")["diffusion"]["bare_share"])
+    family = family_offered(offer, file)
+    sizes = _diffusion_bytes(file, family) if family and family.text_encoders else ()
+    return Kind.DIFFUSION_MODEL if any(abs(file.size_bytes / size - 1) < near for size in sizes) else kind
+
+
+def _diffusion_bytes(file: RemoteFile, family: Family | None) -> tuple[int, ...]:
+    """The sizes the diffusion models of a family's architecture have in the file's precision."""
+    counts = table("offering")["diffusion"]["weights_b"].get(family.architecture, ()) if family else ()
+    return tuple(int(billions * 1e9 * precision_of(file).bits / 8) for billions in counts)
+
+
 @dataclass(frozen=True)
 class _Case:
     """What is judged, with what several checks ask."""
@@ -77,17 +108,20 @@ class _Case:
 
     @cached_property
     def kind(self) -> Kind | None:
-        return kind_of(self.file, self.offer)
+        return folder_kind(self.offer, self.file)
 
     @cached_property
     def family(self) -> Family | None:
-        return family_of_base(self.offer.base_model)
+        return family_offered(self.offer, self.file)
+
+    @cached_property
+    def of_model(self) -> list[tuple[ModelFile, Ref]]:
+        return of_model(self.offer.ref, self.library)
 
     @cached_property
     def of_version(self) -> tuple[ModelFile, ...]:
         """The local files of the offered version."""
-        version = self.offer.ref.of_version
-        return tuple(file for file in self.library.files if file.hub_id and ref_of(file) == version)
+        return tuple(file for file, own in self.of_model if own.version == self.offer.ref.version)
 
     @cached_property
     def own(self) -> ModelFile | None:
@@ -111,9 +145,8 @@ class _Case:
         return ModelFile(kind, name, size, family=self.family.id if self.family else None, dtype=dtype, part_bytes=parts)
 
     def _part_bytes(self, size: int) -> dict[str, int]:
-        shares = table("offering")["diffusion_share"]
-        share = shares.get(self.family.architecture) if self.family else None
-        return {} if share is None else {"unet": int(size * share), "clip": size - int(size * share)}
+        counted = [weights for weights in _diffusion_bytes(self.file, self.family) if weights <= size]
+        return {"unet": max(counted), "clip": size - max(counted)} if counted else {}
 
     @cached_property
     def cost(self) -> tuple[int, int] | None:
@@ -148,15 +181,13 @@ def _native(family: Family) -> Settings:
 
 
 def _versions(case: _Case) -> Iterator[Judgement]:
-    if case.of_version:
-        names = {"name": case.of_version[0].name, "folder": case.of_version[0].kind.value}
-        if case.of_version[0].kind is case.kind:
-            yield Verdict.WITH_CARE, Reason("fit", "fit.have_other_file", names)
-        return
-    others = [file for file in case.library.files if (own := ref_of(file)) and own.of_model == case.offer.ref.of_model]
-    others = [file for file in others if file.kind is case.kind]
-    if others:
-        yield Verdict.WITH_CARE, Reason("fit", "fit.have_other_version", {"name": others[0].name})
+    """Other local files of the model. A repository with folders holds many models: there only the same name counts."""
+    many = path_of(case.file) == case.file.id
+    alike = [file for file, _ in case.of_model if file.kind is case.kind]
+    alike = [file for file in alike if not many or _base(file.name) == _base(case.file.id)]
+    if alike:
+        key = "fit.have_other_version" if many or alike[0] not in case.of_version else "fit.have_other_file"
+        yield Verdict.WITH_CARE, Reason("fit", key, {"name": alike[0].name, "folder": alike[0].kind.value})
 
 
 def _format(case: _Case) -> Iterator[Judgement]:

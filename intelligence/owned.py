@@ -21,8 +21,8 @@ def local_answer(ref: Ref, sha256s: Iterable[str], library: Library, kinds: tupl
     (the newest), else one with the bytes of the offer's files (``sha256s``, lower-case hex). ``kinds`` are those
     that will do, all where none is given. A repository holds many files: where ``ref`` names one by its path, only
     a file of that name is of the same model."""
-    files = [file for file in library.files if not kinds or file.kind in kinds]
-    same = [(file, own) for file in files if (own := ref_of(file)) and own.of_model == ref.of_model and _same_name(file, ref)]
+    fitting = of_model(ref, library)
+    same = [(file, own) for file, own in fitting if (not kinds or file.kind in kinds) and _same_name(file, ref)]
     if ref.version:
         exact = [file for file, own in same if own.version == ref.version]
         if exact:
@@ -30,7 +30,15 @@ def local_answer(ref: Ref, sha256s: Iterable[str], library: Library, kinds: tupl
     if same:
         return max(same, key=lambda found: (found[0].usable, *_age(found[0], found[1])))[0]
     sums = set(sha256s)
-    return _best([file for file in files if file.sha256 and file.sha256.lower() in sums])
+    alike = (file for file in library.files if file.sha256 and file.sha256.lower() in sums)
+    return _best([file for file in alike if not kinds or file.kind in kinds])
+
+
+def of_model(ref: Ref, library: Library) -> list[tuple[ModelFile, Ref]]:
+    """The local files of any version of the model, each with its own reference."""
+    model = ref.of_model
+    named = (file for file in library.files if file.hub_id and file.hub_id.startswith(str(model)))
+    return [(file, own) for file in named if (own := ref_of(file)) and own.of_model == model]
 
 
 def ref_of(file: ModelFile) -> Ref | None:

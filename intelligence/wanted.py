@@ -10,21 +10,19 @@ from pathlib import PurePosixPath
 from ..data.families import Family, FilePart, families
 from ..data.starters import Starter, starters
 from ..errors import BadRequest, UserError
-from ..offers import Ref
-from ..plan import GIB, Analysis, Constraints, Kind, Library, Machine, Plan, Reason
+from ..offers import Offer, Ref, RemoteFile
+from ..plan import GIB, Analysis, Constraints, Kind, Library, Machine, ModelFile, Plan, Reason
 from .candidates import MODEL_KINDS, family_called, runs_here
-from .choose_file import known_parts
+from .choose_file import known_parts, path_of
 from .estimate import budget_bytes, on_gpu
-from .named import stem
+from .model_parts import absent_parts
+from .named import search_text, stem
+from .offering import family_offered, folder_kind
 from .owned import query_base_models
 from .suitability import style_group
 
 MOST_STARTERS = 3
 _ADDRESS = re.compile(r"https://huggingface\.co/(?P<model>[^/]+/[^/]+)/resolve/(?P<version>[^/]+)/(?P<file>[^?]+)")
-# What names of files carry beside the model's own name.
-_NOISE = re.compile(
-    r"v\d+(\.\d+)*[a-z]?|\d+(\.\d+)+|fp\d+|bf16|e4m3fn|e5m2|scaled|pruned|emaonly|ema|only|final|safetensors", re.IGNORECASE
-)
 
 
 @dataclass(frozen=True)
@@ -55,6 +53,16 @@ def wanted_beside(plan: Plan) -> tuple[Wanted, ...]:
     return tuple(_searched(kind, name, family) for kind, name in dict.fromkeys(found))
 
 
+def wanted_with(offer: Offer, file: RemoteFile, library: Library) -> tuple[Wanted, ...]:
+    """What a bare diffusion model needs beside it that is not here; empty for whole models and all else."""
+    family = family_offered(offer, file)
+    if family is None or folder_kind(offer, file) is not Kind.DIFFUSION_MODEL:
+        return ()
+    name = PurePosixPath(path_of(file)).name
+    model = ModelFile(Kind.DIFFUSION_MODEL, name, family=family.id)
+    return tuple(_of_part(part, name) for part in absent_parts(model, family, library))
+
+
 def diffusers_folder(name: str, said: Iterable[str], machine: Machine, language: str = "en") -> BadRequest:
     """The refusal of a model in the diffusers format. ``said`` are texts that may name its base model: a repository,
     ``_name_or_path`` of ``model_index.json``, the folder's name."""
@@ -63,15 +71,6 @@ def diffusers_folder(name: str, said: Iterable[str], machine: Machine, language:
     if not rows:
         return BadRequest("diffusers_folder_unknown", language, name=name)
     return BadRequest("diffusers_folder", language, name=name, instead=rows[0].ref)
-
-
-def search_text(name: str) -> str:
-    """A file's name as words to search a hub for: ``add_detail_v2.safetensors`` → ``add detail``."""
-    titled = re.split(r"(?<=\w{3})_[vV]\d", stem(name), maxsplit=1)[0]  # CivitAI: title, underscore, version
-    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", titled)
-    words = re.split(r"[\s_\-()\[\]]+", spaced)
-    kept = [word for word in words if word and not _NOISE.fullmatch(word)]
-    return " ".join(kept) or stem(name)
 
 
 def hub_ref(url: str) -> Ref | None:

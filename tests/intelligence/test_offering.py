@@ -9,9 +9,10 @@ from pack.intelligence.analyze import analyze
 from pack.intelligence.choose_file import choose_file, is_pickle, kind_of, known_parts, only_diffusers, precision_of
 from pack.intelligence.choose_model import choose_model
 from pack.intelligence.explain import render
-from pack.intelligence.offering import Fit, Verdict, fit
+from pack.intelligence.named import search_text
+from pack.intelligence.offering import Fit, Verdict, family_offered, fit, folder_kind
 from pack.intelligence.owned import families_owned, local_answer, query_base_models
-from pack.intelligence.wanted import Wanted, diffusers_folder, hub_ref, search_text, wanted, wanted_beside
+from pack.intelligence.wanted import Wanted, diffusers_folder, hub_ref, wanted, wanted_beside, wanted_with
 from pack.offers import Offer, Ref, RemoteFile
 from pack.pipeline import make_plan
 from pack.plan import GIB, Kind, Library, Machine, ModelFile, Request, Taste
@@ -36,7 +37,6 @@ SDXL_BASE = Offer(
     Ref("huggingface", "stabilityai/stable-diffusion-xl-base-1.0", "462165984030d82259a11f4367a4eed129e94a7b"),
     "stable-diffusion-xl-base-1.0",
     kind=Kind.CHECKPOINT,
-    base_model="stabilityai/stable-diffusion-xl-base-1.0",
     tags=("diffusers", "text-to-image"),
     files=(
         hf("sd_xl_base_1.0_0.9vae.safetensors", 6_938_078_334),
@@ -314,6 +314,31 @@ def test_a_lora_fits_by_the_families_of_the_models_there_are():
     assert "Made for Pony" in told(distant) and "SDXL" in told(distant)
 
 
+@pytest.mark.parametrize(
+    ("repo", "path", "family"),
+    [
+        ("stabilityai/stable-diffusion-xl-base-1.0", "sd_xl_base_1.0.safetensors", "sdxl"),
+        ("Comfy-Org/stable-diffusion-v1-5-archive", "v1-5-pruned-emaonly-fp16.safetensors", "sd15"),
+        ("Comfy-Org/z_image_turbo", "split_files/diffusion_models/z_image_turbo_bf16.safetensors", "z_image_turbo"),
+        ("Comfy-Org/Qwen-Image_ComfyUI", "split_files/diffusion_models/qwen_image_fp8_e4m3fn.safetensors", "qwen_image"),
+        ("someone/own-thing", "own_thing.safetensors", None),
+    ],
+)
+def test_repositories_of_base_models_are_known_by_their_names(repo, path, family):
+    offer = Offer(Ref("huggingface", repo), repo, kind=Kind.CHECKPOINT)
+    found = family_offered(offer, hf(path))
+    assert (found.id if found else None) == family
+    adapter = Offer(Ref("huggingface", repo), repo, kind=Kind.LORA)
+    assert family_offered(adapter, hf("style.safetensors")) is None, "a LoRA is not what its name says"
+
+
+def test_another_model_of_a_repository_with_many_is_no_other_version():
+    local = library(checkpoint("other.safetensors", "flux_dev", hub_id="huggingface:Comfy-Org/flux1-dev@old"))
+    assert "fit.have_other_version" not in keys(fit(FLUX_DEV, FLUX_DEV.files[1], local, gpu(24), PLENTY))
+    same = library(checkpoint("flux1-dev-fp8.safetensors", "flux_dev", hub_id="huggingface:Comfy-Org/flux1-dev@old"))
+    assert "fit.have_other_version" in keys(fit(FLUX_DEV, FLUX_DEV.files[1], same, gpu(24), PLENTY))
+
+
 def test_what_the_hub_does_not_say_is_unknown():
     file = CIVITAI_LORA.files[1]
     for base, key in (("Kolors", "fit.family_unknown"), ("", "fit.family_unsaid")):
@@ -356,6 +381,24 @@ def test_the_whole_flux_checkpoint_fits_16_gib_because_its_encoders_leave_first(
     answer = fit(FLUX_DEV, FLUX_DEV.files[1], library(), gpu(16), PLENTY)
     assert answer.verdict is Verdict.FITS
     assert 11.9e9 < answer.needed_bytes < 16 * GIB
+
+
+@pytest.mark.parametrize(
+    ("base", "name", "size", "kind"),
+    [
+        ("Flux.1 D", "flux1-dev.safetensors", 23_802_932_552, Kind.DIFFUSION_MODEL),
+        ("Flux.1 D", "own_flux_fp8.safetensors", 11_901_525_888, Kind.DIFFUSION_MODEL),
+        ("Flux.1 D", "flux1-dev-fp8.safetensors", 17_246_524_772, Kind.CHECKPOINT),
+        ("ZImageTurbo", "z_image_turbo_bf16.safetensors", 12_309_866_400, Kind.DIFFUSION_MODEL),
+        ("SDXL 1.0", "sd_xl_base_1.0.safetensors", 6_938_078_334, Kind.CHECKPOINT),
+        ("SD 3.5 Large", "sd3.5_large.safetensors", 16_460_379_262, Kind.CHECKPOINT),
+        ("Kolors", "kolors.safetensors", 5_000_000_000, Kind.CHECKPOINT),
+        ("Flux.1 D", "unsized.safetensors", None, Kind.CHECKPOINT),
+    ],
+)
+def test_a_bare_diffusion_model_called_a_checkpoint_is_told_by_its_size(base, name, size, kind):
+    offer = Offer(Ref("civitai", "618692", "691639"), "x", kind=Kind.CHECKPOINT, base_model=base)
+    assert folder_kind(offer, civitai(1, name, size, kind=Kind.CHECKPOINT)) is kind
 
 
 def test_a_bare_diffusion_model_names_what_it_needs_beside_it():
@@ -486,6 +529,14 @@ def test_missing_parts_are_offered_with_their_references():
     assert "clip_l.safetensors → models/text_encoders" in str(missing.value)
     assert wanted(missing.value.in_language("es"), local, gpu(24)) == offered
     assert from_json(Wanted, to_json(offered[0])) == offered[0]
+
+
+def test_what_a_bare_model_needs_is_offered_with_it():
+    clip, *others = parts_of("flux_dev")
+    offered = wanted_with(FLUX_DEV, FLUX_DEV.files[0], library(*others))
+    assert [one.name for one in offered] == [clip.name]
+    assert wanted_with(FLUX_DEV, FLUX_DEV.files[1], library()) == (), "a whole checkpoint"
+    assert wanted_with(CIVITAI_LORA, CIVITAI_LORA.files[0], library()) == ()
 
 
 def test_the_other_half_of_a_model_is_searched_for():
