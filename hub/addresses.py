@@ -64,8 +64,8 @@ def is_public(address: str) -> bool:
 
 class GuardedAdapter(HTTPAdapter):
     """Connections of ``requests`` that end on the public internet, or on this machine where the URL itself names
-    it; checked on the connected socket, so that no second look-up can lead elsewhere. Through a proxy the
-    proxy makes the connection and the name alone is vetted."""
+    it; checked before anything private is knocked at, and once more on the connected socket, so that no second
+    look-up can lead elsewhere. Through a proxy the proxy makes the connection and the name alone is vetted."""
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **options: Any) -> None:
         super().init_poolmanager(connections, maxsize, block, **options)
@@ -73,21 +73,35 @@ class GuardedAdapter(HTTPAdapter):
         manager.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
 
 
+def _look_up(connection: HTTPConnection) -> None:
+    try:
+        found = socket.getaddrinfo(connection.host, connection.port, 0, socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return  # the connection itself fails on it, with the right error
+    if not all(_is_allowed(connection.host, str(address[0])) for *_, address in found):
+        raise PrivateAddress(connection.host)
+
+
 def _checked(connection: HTTPConnection, made: socket.socket) -> socket.socket:
-    address = made.getpeername()[0]
-    if is_public(address) or (is_loopback_name(connection.host) and ipaddress.ip_address(address).is_loopback):
+    if _is_allowed(connection.host, made.getpeername()[0]):
         return made
     made.close()
     raise PrivateAddress(connection.host)
 
 
+def _is_allowed(host: str, address: str) -> bool:
+    return is_public(address) or (is_loopback_name(host) and ipaddress.ip_address(address).is_loopback)
+
+
 class _HttpConnection(HTTPConnection):
     def _new_conn(self) -> socket.socket:
+        _look_up(self)
         return _checked(self, super()._new_conn())
 
 
 class _HttpsConnection(HTTPSConnection):
     def _new_conn(self) -> socket.socket:
+        _look_up(self)
         return _checked(self, super()._new_conn())
 
 

@@ -95,10 +95,10 @@ def is_early(version: Mapping[str, Any], now: datetime) -> bool:
     paid = mapping_of(version.get("paidAccess"))
     if version.get("availability") == "EarlyAccess" or paid.get("permanent") is True:
         return True
-    ends = (_moment(version.get("earlyAccessEndsAt")), _moment(paid.get("endsAt")))
+    ends = [_moment(version.get("earlyAccessEndsAt")), _moment(paid.get("endsAt"))]
     days, published = whole_of(version.get("earlyAccessTimeFrame")), _moment(_published(version))
     if 0 < days < 1000 and published:
-        ends = (*ends, published + timedelta(days=days))
+        ends.append(published + timedelta(days=days))
     return any(end is not None and end > now for end in ends)
 
 

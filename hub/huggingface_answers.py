@@ -4,7 +4,7 @@ what kind of model is told from its path, for a repository holds many."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -75,17 +75,21 @@ _PRECISION = re.compile(
 
 def read_info(answer: object) -> ModelInfo | None:
     """The client's own reading of an answer; ``None`` where it is none."""
-    from huggingface_hub import ModelInfo
+    import huggingface_hub
 
+    if not isinstance(answer, dict) or not isinstance(answer.get("id"), str):
+        return None
+    read: Callable[..., ModelInfo] = huggingface_hub.ModelInfo
     try:
-        return ModelInfo(**answer) if isinstance(answer, dict) and isinstance(answer.get("id"), str) else None
+        return read(**answer)
     except (TypeError, ValueError, KeyError, AttributeError):
         return None
 
 
 def offer_of(info: ModelInfo, endpoint: str) -> Offer:
     """The offer for a repository at the commit that the answer tells of: what is downloaded is what was described."""
-    card = mapping_of(info.card_data.to_dict()) if info.card_data else {}
+    written: Any = info.card_data
+    card = mapping_of(written.to_dict()) if written else {}
     tags = words_of(info.tags)
     repo, commit = info.id, text_of(info.sha)
     kind = _kind_of_repo(repo, (*tags, text_of(info.pipeline_tag)))

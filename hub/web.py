@@ -63,7 +63,7 @@ class Web:
             try:
                 with self.open(hub, url, params=params) as response:
                     return _unpacked(hub, response)
-            except (Unreachable, Refused) as fault:
+            except (Unreachable, Refused) as fault:  # noqa: PERF203
                 pause = pause_after(fault, attempt)
                 attempt += 1
                 if pause is None or attempt == TRIES:
@@ -123,6 +123,8 @@ class Web:
             if _is_private(fault):
                 raise Refused("hub_address_private", hub=hub, host=host) from fault
             raise Unreachable("hub_unreachable", hub=hub, host=host) from fault
+        except ValueError as fault:  # requests reads where a redirect leads even when it is not to follow
+            raise Refused("hub_answer_unreadable", hub=hub) from fault
 
     def _respect_quiet(self, hub: str, origin: Origin) -> None:
         remaining = self._quiet_until.get(origin, 0.0) - self._clock()
@@ -160,7 +162,7 @@ def pause_after(fault: Unreachable | Refused, attempt: int, longest_s: float = L
     asked = fault.retry_after_s if isinstance(fault, Refused) else None
     if asked is not None and asked > longest_s:
         return None
-    grown = min(FIRST_PAUSE_S * 2**attempt, LONGEST_PAUSE_S) * random.uniform(0.5, 1.0)
+    grown: float = min(FIRST_PAUSE_S * 2**attempt, LONGEST_PAUSE_S) * random.uniform(0.5, 1.0)
     return max(asked or 0.0, grown)
 
 

@@ -15,6 +15,7 @@ from ...errors import BadRequest
 from ...offers import Offer, Query, Ref, RemoteFile, Results
 from ...plan import Kind
 from ..fields import list_of, mapping_of, sha256_of, text_of
+from ..huggingface_answers import file_url
 from ..refusals import NotFound
 from . import huggingface
 
@@ -90,7 +91,7 @@ class Here:
 
     def _offer(self, listed: Listed) -> Offer:
         ref, path = listed.ref, listed.ref.file
-        url = huggingface.file_url(self._endpoint, ref.model, ref.version, path)
+        url = file_url(self._endpoint, ref.model, ref.version, path)
         pickle = listed.name.lower().endswith(_PICKLE_ENDINGS)
         file = RemoteFile(path, listed.name, url, None, listed.sha256, listed.kind, pickle, primary=True)
         return Offer(

@@ -17,6 +17,7 @@ import hashlib
 import json
 import os
 import struct
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -137,8 +138,7 @@ class Server:
         self.requests: list[Asked] = []
         self._answer, self._faults, self._lock = answer, [], threading.Lock()
         self.closing = threading.Event()
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), _Connection)
-        self._http.daemon_threads, self._http.block_on_close = True, False
+        self._http = _Http(("127.0.0.1", 0), _Connection)
         self._http.owner = self
         self.port = self._http.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}"
@@ -171,6 +171,15 @@ class Server:
         self.closing.set()
         self._http.shutdown()
         self._http.server_close()
+
+
+class _Http(ThreadingHTTPServer):
+    daemon_threads, block_on_close, request_queue_size = True, False, 128
+
+    def handle_error(self, request, client_address) -> None:
+        """Clients that hang up are the point of many tests."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
 
 
 class _Connection(BaseHTTPRequestHandler):

@@ -150,12 +150,16 @@ def test_listed_hosts_cover_their_subdomains_and_nothing_else():
         "http://[::1]/x",
         "https://evil.example/x",
         "file:///etc/passwd",
-        "https://[bad/x",
     ],
 )
 def test_every_redirect_is_vetted(standin, target):
     standin.civitai.fault("/r", Fault.redirect(target))
     assert code_of(lambda: standin.web().open("civitai", standin.civitai.url + "/r")) == "hub_address_not_listed"
+
+
+def test_a_redirect_to_what_is_no_address_has_its_sentence(standin):
+    standin.civitai.fault("/r", Fault.redirect("https://[bad/x"))
+    assert code_of(lambda: standin.web().open("civitai", standin.civitai.url + "/r")) == "hub_answer_unreadable"
 
 
 def test_this_machines_other_servers_are_not_reached(standin, tmp_path):
@@ -171,29 +175,29 @@ def test_endless_redirects_end(standin):
     assert len(standin.civitai.asked()) <= 10
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
-def test_a_public_name_that_leads_into_the_network_is_refused(standin, monkeypatch, address):
-    """The name looks right; the DNS leads it to this machine, where a server would answer."""
+def found_at(address, port):
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    listener = socket.socket(family)
-    listener.bind((address, 0))
-    listener.listen()
-    port = listener.getsockname()[1]
-    asked = []
+    return (family, socket.SOCK_STREAM, 6, "", (address, port, 0, 0) if ":" in address else (address, port))
 
-    def lookup(host, _port, *_more, **_named):
-        asked.append(host)
-        return [(family, socket.SOCK_STREAM, 6, "", (address, port) if family == socket.AF_INET else (address, port, 0, 0))]
 
-    monkeypatch.setattr(socket, "getaddrinfo", lookup)
+@pytest.mark.parametrize("address", ["10.0.0.1", "127.0.0.1", "169.254.169.254", "::1", "::ffff:192.168.0.1"])
+def test_a_public_name_that_leads_into_the_network_is_refused_unasked(standin, monkeypatch, address):
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, port, *_more: [found_at("8.8.8.8", port), found_at(address, port)])
+    monkeypatch.setattr(socket.socket, "connect", lambda *_address: pytest.fail("knocked at a private address"))
     assert code_of(lambda: standin.web().open("huggingface", "https://cdn.huggingface.co/x")) == "hub_address_private"
-    assert asked == ["cdn.huggingface.co"]
+
+
+def test_a_name_that_leads_elsewhere_the_second_time_is_dropped_unspoken_to(standin, monkeypatch):
+    """DNS rebinding: harmless when looked up, private when connected to."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    answers = iter([found_at("8.8.8.8", 443), found_at("127.0.0.1", listener.getsockname()[1])])
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_asked: [next(answers)])
+    assert code_of(lambda: standin.web().open("huggingface", "https://cdn.huggingface.co/x")) == "hub_address_private"
     listener.settimeout(2)
     connection, _ = listener.accept()
-    with connection:
+    with listener, connection:
         connection.settimeout(2)
         assert connection.recv(1) == b""  # closed before a byte was sent
-    listener.close()
 
 
 @pytest.mark.parametrize(
