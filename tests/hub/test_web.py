@@ -239,7 +239,7 @@ def test_bombs_are_dropped_before_they_fill_the_memory(standin):
 def test_a_bomb_of_one_chunk_is_unpacked_in_pieces(standin):
     import tracemalloc
 
-    standin.civitai.fault(SEARCH, Fault.bomb(400_000_000))
+    standin.civitai.fault(SEARCH, Fault.bomb(200_000_000))
     tracemalloc.start()
     code_of(lambda: standin.web().json("civitai", standin.civitai.url + SEARCH))
     peak = tracemalloc.get_traced_memory()[1]
