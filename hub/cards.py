@@ -59,7 +59,9 @@ def to_text(card: Page) -> str:
 def from_text(text: str) -> Page:
     """The card that ``to_text`` wrote; what a later version of this pack added to it is left out."""
     held: Mapping[str, Any] = json.loads(text)
-    values = {name: tuple(value) if isinstance(value, list) else value for name, value in held.items() if name in _NAMES}
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in held.items() if name in _NAMES
+    }
     card = Page(**values)
     return replace(card, trigger_groups=tuple(map(tuple, card.trigger_groups)))
 

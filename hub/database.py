@@ -13,15 +13,17 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ..errors import UserError
 
 BUSY_TIMEOUT_S = 20.0
 SWITCH_PAUSE_S = 0.02
+
+T = TypeVar("T")
 
 
 class Database:
@@ -149,6 +151,20 @@ class Database:
         self._temporary = tempfile.TemporaryDirectory(prefix="intelligent-generation-")
         self.path = Path(self._temporary.name) / self.path.name
         self._create()
+
+
+def mending(databases: Sequence[Database], act: Callable[[], T]) -> T:
+    """What ``act`` returns; a file found damaged is set aside and ``act`` tried again. Raises ``UserError`` where a
+    file is held by another for long, or the disk is full."""
+    try:
+        return act()
+    except sqlite3.OperationalError as fault:
+        raise UserError("registry_unusable", path=str(databases[0].path), problem=str(fault)) from fault
+    except sqlite3.DatabaseError:
+        for database in databases:
+            if database.damaged():
+                database.set_aside()
+        return act()
 
 
 class KeptDatabase(Database):

@@ -123,9 +123,18 @@ class Reading:
     def sums(self, path: str, stamp: Stamp) -> tuple[str | None, str | None]:
         """SHA-256 and AutoV3 as computed here, of the file as it is now."""
         rows = self._all("SELECT size, mtime, inode, sha256, autov3 FROM sums WHERE path = ?", path_key(path))
-        if rows and _same(rows[0][:3], stamp):
+        if rows and same_file(rows[0][:3], stamp):
             return rows[0][3], rows[0][4]
         return None, None
+
+    def every_sum(self) -> dict[str, tuple[Any, ...]]:
+        """(size, mtime, inode, SHA-256, AutoV3) by ``path_key``."""
+        rows = self._all("SELECT path, size, mtime, inode, sha256, autov3 FROM sums")
+        return {row[0]: row[1:] for row in rows}
+
+    def every_digest(self) -> set[str]:
+        """What there is a card for."""
+        return {row[0] for row in self._all("SELECT digest FROM cards")}
 
     def newer(self, hub_id: str) -> str:
         """The id of a newer version than ``hub_id``, empty where none is known."""
@@ -167,6 +176,6 @@ def _digests(sha256: str | None, autov3: str | None, claims: Claims) -> Iterator
     yield from filter(None, (sha256 or claims.sha256, autov3 or claims.autov3))
 
 
-def _same(kept: Sequence[int], stamp: Stamp) -> bool:
+def same_file(kept: Sequence[int], stamp: Stamp) -> bool:
     """Whether it is the same file. A listing of a folder gives no inode on Windows."""
     return tuple(kept[:2]) == stamp[:2] and (kept[2] == stamp[2] or 0 in (kept[2], stamp[2]))

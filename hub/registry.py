@@ -23,7 +23,7 @@ from ..errors import BadRequest, UserError
 from ..offers import Offer, Ref
 from ..plan import Kind, Library, ModelFile, Prediction, Verification
 from .cards import card_of
-from .database import Database, KeptDatabase, bump, meta
+from .database import Database, KeptDatabase, bump, mending, meta
 from .proofs import Proofs, stamp_of
 from .scan import ORDER, Progress, Scan, ScanReport, Stop, folders_checksum, tell_again
 
@@ -95,9 +95,9 @@ class Registry:
     def hash_pending(self, stop: Stop | None = None) -> int:
         """Compute the missing SHA-256 sums without asking anyone; the number of files done. Stops between
         blocks of a file, and goes on there file by file at the next call."""
-        from .checksum import hash_pending
+        from .identify import identify
 
-        return self.mending(lambda: hash_pending(self.cache, self.proofs, self.folders, stop))
+        return identify(self, {}, stop=stop).hashed
 
     def by_sha256(self, sha256: str) -> tuple[ModelFile, ...]:
         """The files that have, or claim to have, this sum and are still there as they were listed."""
@@ -178,15 +178,7 @@ class Registry:
 
     def mending(self, act: Callable[[], T]) -> T:
         """What ``act`` returns; a database file found damaged is set aside and ``act`` tried again."""
-        try:
-            return act()
-        except sqlite3.OperationalError as fault:
-            raise UserError("registry_unusable", path=str(self.cache.path), problem=str(fault)) from fault
-        except sqlite3.DatabaseError:
-            for database in self._databases:
-                if database.damaged():
-                    database.set_aside()
-            return act()
+        return mending(self._databases, act)
 
     def _library(self) -> Library:
         overrides, override_state = self._read_overrides()

@@ -184,7 +184,7 @@ def tell_again(cache: Database, proofs: Proofs, kind: Kind, root: str, name: str
     found = look(root, name, rows[0][:4])
     with proofs.reading() as reading:
         told = row_of(kind, root, found, describe(kind, found, reading))
-    differs = told[-1] != rows[0][4]
+    differs: bool = told[-1] != rows[0][4]
     with cache.writing() as connection:
         change = bump(connection, *(("revision", "changes") if differs else ("changes",)))
         query = f"UPDATE files SET sha256 = ?, claimed = ?, autov3 = ?, card = ?, facts = ?, changed = ? WHERE {_PLACE}"
