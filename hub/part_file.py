@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from .names import PART
-
-WAITING_BLOCKS = 8  # read, not yet hashed: 8 MiB
+from .stream import BLOCKS
 
 
 def part_of(target: Path) -> Path:
@@ -39,7 +38,7 @@ def place(part: Path, target: Path) -> None:
     part.unlink()
 
 
-def write_all(file: BinaryIO, block: bytes) -> None:
+def write_all(file: BinaryIO, block: memoryview) -> None:
     """Write every byte: an unbuffered file may take fewer than it is given."""
     written = file.write(block)
     while written < len(block):
@@ -47,18 +46,37 @@ def write_all(file: BinaryIO, block: bytes) -> None:
 
 
 @contextmanager
-def hashing(digest: hashlib._Hash) -> Iterator[Callable[[bytes], None]]:
-    """Hash in a second thread what is handed over; at the end of the block everything is hashed."""
-    blocks: queue.Queue[bytes | None] = queue.Queue(WAITING_BLOCKS)
+def keeping(file: BinaryIO, digest: hashlib._Hash) -> Iterator[Callable[[memoryview], None]]:
+    """Write and hash in a second thread what is handed over, while the next block comes over the line; at the end of
+    the ``with`` everything is written and hashed. Raises what writing raised."""
+    blocks: queue.SimpleQueue[memoryview | None] = queue.SimpleQueue()
+    free: queue.SimpleQueue[None] = queue.SimpleQueue()
+    for _ in range(BLOCKS - 1):
+        free.put(None)
+    faults: list[OSError] = []
 
     def work() -> None:
         while (block := blocks.get()) is not None:
-            digest.update(block)
+            if not faults:
+                try:
+                    write_all(file, block)
+                except OSError as fault:
+                    faults.append(fault)
+                digest.update(block)
+            free.put(None)
 
-    thread = threading.Thread(target=work, name="iig-hash", daemon=True)
+    def keep(block: memoryview) -> None:
+        if faults:
+            raise faults[0]
+        blocks.put(block)
+        free.get()  # the line fills the next block only when it is free
+
+    thread = threading.Thread(target=work, name="iig-keep", daemon=True)
     thread.start()
     try:
-        yield blocks.put
+        yield keep
     finally:
         blocks.put(None)
         thread.join()
+    if faults:
+        raise faults[0]

@@ -1,6 +1,6 @@
 """One file from a hub to the disk: whole and proven, or not there at all.
 
-Bytes go to ``<name>.part`` beside the target while their SHA-256 is computed in a second thread; the file gets
+Bytes go to ``<name>.part`` beside the target while their SHA-256 is computed; the file gets
 its name only after the sum, the header and the size were compared. An interrupted transfer goes on where it
 stopped as long as the hub still has the same bytes (``If-Range``, RFC 9110 §13.1.5).
 """
@@ -13,18 +13,21 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from http.client import HTTPException
+from itertools import chain
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
 
 from ..errors import Unreachable, UserError
-from .headers import SAFE_EXTENSIONS, foreign, read_header
-from .part_file import hashing, part_of, place, write_all
+from .headers import MAX_HEADER_BYTES, SAFE_EXTENSIONS, foreign, read_header
+from .part_file import keeping, part_of, place
 from .refusals import NotFound, Refused
+from .stream import BLOCK_BYTES, FIRST_BYTES, blocks_of
 from .web import READ_TIMEOUT_S, Web, pause_after
 
-BLOCK_BYTES = 1 << 20  # the most one read takes; on a slow line it takes what is there
 LONGEST_PAUSE_S = 900.0  # a hub may ask a download, which nobody watches, for more patience than a search
 RESERVE_BYTES = 512 * 1024**2  # left free on the disk: ComfyUI and the system need some
 
@@ -125,7 +128,7 @@ class Transfer:
             going_on = response.status_code == 206 and self._continues(have, response)
             if response.status_code == 206 and not going_on:
                 self._forget()
-                raise Unreachable("hub_unreachable", hub=self.job.hub, host="")
+                raise self._lost(response)
             return self._receive(have if going_on else 0, response)
 
     def _range(self, have: int) -> dict[str, str]:
@@ -146,7 +149,7 @@ class Transfer:
         if total == str(have):
             return self._sum_of_part(have).hexdigest()
         self._forget()
-        raise Unreachable("hub_unreachable", hub=self.job.hub, host="")
+        raise self._lost(response)
 
     def _receive(self, start: int, response: requests.Response) -> str:
         total = self._total(start, response)
@@ -154,16 +157,18 @@ class Transfer:
             raise UserError("download_encoded", name=self.job.target.name, hub=self.job.hub)
         self._need_room(total)
         self.resumed = self.resumed or start > 0
+        blocks = self._blocks(start, total, response)
+        # Looked at before the part file is touched: a login page costs nothing that was fetched earlier.
+        first = next(blocks, memoryview(b""))
         digest = self._sum_of_part(start) if start else hashlib.sha256()
         with open(self.job.part, "r+b" if start else "wb", buffering=0) as part:
             part.seek(start)
             if not start:
                 self.validator = validator_of(response.headers)
                 self.remember(self.validator)
-            with hashing(digest) as hash_later:
-                for block in self._blocks(start, total, response):
-                    write_all(part, block)
-                    hash_later(block)
+            with keeping(part, digest) as keep:
+                for block in chain((first,), blocks):
+                    keep(block)
         return digest.hexdigest()
 
     def _total(self, start: int, response: requests.Response) -> int | None:
@@ -173,15 +178,15 @@ class Transfer:
             raise UserError("download_too_large", name=self.job.target.name, size=gigabytes(total))
         return total
 
-    def _blocks(self, start: int, total: int | None, response: requests.Response) -> Iterator[bytes]:
+    def _blocks(self, start: int, total: int | None, response: requests.Response) -> Iterator[memoryview]:
         done, watch = start, _Watch(self.patience)
         most = self.job.largest_bytes if total is None else total
         self.on_progress(done, total)
-        while block := self._read(response):
+        for block in self._line(response):
             if self.stop():
                 raise Stopped
             if not done:
-                self._look_at(block, response.headers.get("Content-Type", ""))
+                self._look_at(bytes(block[:FIRST_BYTES]), response.headers.get("Content-Type", ""))
             done += len(block)
             if done > most:
                 raise UserError("download_longer_than_said", name=self.job.target.name, hub=self.job.hub)
@@ -189,24 +194,26 @@ class Transfer:
             self.on_progress(done, total)
             self.slow_down(len(block))
             if watch.is_stalled(len(block)):
-                raise Unreachable("hub_unreachable", hub=self.job.hub, host="")
+                raise self._lost(response)
+        if "Content-Length" in response.headers and done != total:
+            raise self._lost(response)
 
-    def _read(self, response: requests.Response) -> bytes:
+    def _line(self, response: requests.Response) -> Iterator[memoryview]:
         try:
-            block: bytes = _read_some(response.raw)
-        except (urllib3.exceptions.HTTPError, requests.RequestException, OSError) as fault:
-            raise Unreachable("hub_unreachable", hub=self.job.hub, host="") from fault
-        return block
+            yield from blocks_of(response)
+        except (urllib3.exceptions.HTTPError, requests.RequestException, HTTPException, OSError) as fault:
+            raise self._lost(response) from fault
 
     def _look_at(self, block: bytes, content_type: str) -> None:
         """A login page saved as a model is the commonest broken download: found out before a byte is written."""
-        problem = foreign(block[:512], self.job.extension)
+        problem = foreign(block, self.job.extension)
         if problem == "file_web_page" or content_type.partition(";")[0].strip().lower() in (
             "text/html",
             "application/xhtml+xml",
         ):
             raise UserError("download_is_page", name=self.job.target.name, hub=self.job.hub)
-        if self.job.extension in SAFE_EXTENSIONS and problem is not None:
+        header_bytes = int.from_bytes(block[:8], "little")
+        if self.job.extension in SAFE_EXTENSIONS and (problem or header_bytes > MAX_HEADER_BYTES):
             raise UserError("download_not_safetensors", name=self.job.target.name, hub=self.job.hub)
 
     # ----------------------------------------------------------------------- proof
@@ -275,6 +282,9 @@ class Transfer:
             folder = str(self.job.target.parent)
             raise UserError("download_no_room", name=self.job.target.name, folder=folder, missing=gigabytes(needed - free))
 
+    def _lost(self, response: requests.Response) -> Unreachable:
+        return Unreachable("hub_unreachable", hub=self.job.hub, host=urlsplit(response.url).hostname)
+
     def _disk_fault(self, fault: OSError) -> UserError:
         if fault.errno in (errno.ENOSPC, errno.EDQUOT):
             folder = str(self.job.target.parent)
@@ -295,13 +305,6 @@ def validator_of(headers: Mapping[str, str]) -> str | None:
     """What names these bytes in ``If-Range``: a strong ETag, else the date of the last change."""
     etag = headers.get("ETag", "")
     return etag if etag.startswith('"') else headers.get("Last-Modified")
-
-
-def _read_some(raw: urllib3.HTTPResponse) -> bytes:
-    """What one read of the socket gives; a whole block would wait for minutes on a line that only drips."""
-    if hasattr(raw, "read1"):
-        return raw.read1(BLOCK_BYTES, decode_content=False)
-    return raw.read(BLOCK_BYTES >> 4, decode_content=False)  # urllib3 before 2.1
 
 
 def gigabytes(size: int) -> str:
