@@ -134,7 +134,7 @@ class _Identification:
         files = self._files()
         self.total = len(files)
         for file in files:
-            if file.listed != (file.sha256, self._known_by(file)):
+            if file.listed != (file.sha256, self._known_by(file)) and not self.stop():
                 self._tell(file)  # learned by a run that did not end, or by another process
         if self.hubs:
             self._by_claims(file for file in files if file.sha256 is None)
