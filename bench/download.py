@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "bench"))
 sys.path.insert(0, str(ROOT / "tests" / "hub"))
 
-from scan import load_pack  # noqa: E402
+from scan import load_pack  # type: ignore[import-not-found]  # noqa: E402
 
 NAME = "model.safetensors"
 
@@ -48,7 +48,7 @@ def write_model(path: Path, size_mb: int) -> None:
 
 def serve(path: Path) -> None:
     load_pack()
-    from standin import Answer, Server
+    from standin import Answer, Server  # type: ignore[import-not-found]
 
     server = Server(lambda asked: Answer(served=path))
     print(server.url, flush=True)
@@ -71,10 +71,10 @@ def serving(path: Path) -> Any:
 
 
 def ours(url: str, folder: Path, size: int, sha256: str | None) -> None:
-    from pack.hub import transfer
-    from pack.hub.options import Options
-    from pack.hub.tokens import Tokens
-    from pack.hub.web import Web
+    from pack.hub import transfer  # type: ignore[import-not-found]
+    from pack.hub.options import Options  # type: ignore[import-not-found]
+    from pack.hub.tokens import Tokens  # type: ignore[import-not-found]
+    from pack.hub.web import Web  # type: ignore[import-not-found]
 
     if sha256 is None:
         transfer.hashlib = _NoHashing
@@ -171,7 +171,7 @@ def main() -> None:
 
 
 def compare(size_mb: int, rounds: int, place: Path | None) -> None:
-    from standin import sha256_of
+    from standin import sha256_of  # type: ignore[import-not-found]
 
     names = ["ours", "unhashed", "hugging_face", *(name for name in ("curl", "aria2c") if shutil.which(name))]
     with tempfile.TemporaryDirectory(prefix="download-bench-", dir=place) as work:

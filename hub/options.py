@@ -29,7 +29,8 @@ class Options:
     """``civitai`` lists that hub's hosts in the order to ask them; ``extra_hosts`` are further hosts (or whole
     addresses, as of a mirror on this machine) that downloads may be redirected to; ``allowed`` are references that a workflow may download unasked (``*``
     stands for anything); sizes in bytes, ages in days. ``remote_clients`` lets computers other than this one
-    start downloads and change settings."""
+    start downloads and change settings; ``recognise`` that new files are looked up at the hubs in idle time, which
+    tells the hubs their hashes: off until the person asks for it once."""
 
     offline: bool = False
     civitai: tuple[str, ...] = ("https://civitai.com", "https://civitai.red")
@@ -40,7 +41,7 @@ class Options:
     allowed: tuple[str, ...] = ()
     remote_clients: bool = False
     nsfw: bool = False
-    recognise: bool = True
+    recognise: bool = False
     cache_bytes: int = 500_000_000
     cache_days: int = 90
 

@@ -82,11 +82,25 @@ def send(event: str, data: dict[str, Any]) -> None:
     PromptServer.instance.send_sync(f"intelligent_generation.{event}", data, PromptServer.instance.client_id)
 
 
+def broadcast(event: str, data: dict[str, Any]) -> None:
+    """A message to every open browser, from any thread."""
+    from server import PromptServer
+
+    PromptServer.instance.send_sync(f"intelligent_generation.{event}", data)
+
+
 def stop_if_interrupted() -> None:
     """Raise ComfyUI's own interruption when the person pressed cancel."""
     import comfy.model_management as management
 
     management.throw_exception_if_processing_interrupted()
+
+
+def is_interrupted() -> bool:
+    """Whether the person pressed cancel; the wish stays until ``stop_if_interrupted`` takes it."""
+    import comfy.model_management as management
+
+    return bool(management.processing_interrupted())
 
 
 def node_classes() -> frozenset[str]:

@@ -86,7 +86,17 @@ class Shelf:
             time.sleep(PAUSE_S)
         while time.monotonic() - self._last_asked < IDLE_BEFORE_HASHING_S:
             time.sleep(PAUSE_S)
-        self.registry.hash_pending(stop=self._wanted)
+        self._recognise()
+
+    def _recognise(self) -> None:
+        """Hash what is new and, where the person once asked for it, look it up at the hubs."""
+        from .desk import desk
+
+        try:
+            options = desk().options
+            desk().recognise(self._wanted, online=options.recognise and not options.offline)
+        except UserError as error:
+            log.warning("%s", error)
 
     def _encode(self, store: VectorStore) -> bool:
         with self._encoding:

@@ -1,0 +1,213 @@
+"""From what a person names or searches to the file that fits them: hubs, library and machine seen together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import BadRequest, MissingModel, UserError, sentence
+from .hub.desk import Desk, shown_name
+from .hub.download import Download
+from .intelligence.candidates import MODEL_KINDS
+from .intelligence.choose_file import choose_file, only_diffusers
+from .intelligence.explain import render
+from .intelligence.named import answering
+from .intelligence.offering import Fit, fit, folder_kind
+from .intelligence.owned import local_answer
+from .intelligence.wanted import Wanted, diffusers_folder, wanted
+from .offers import Offer, Query, Ref, RemoteFile
+from .plan import Analysis, Kind, Library, Machine, ModelFile
+
+MOST_OFFERED = 3
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A file of an offer with the folder it belongs in, and whether it fits here."""
+
+    offer: Offer
+    file: RemoteFile
+    kind: Kind
+    fit: Fit
+
+    @property
+    def ref(self) -> Ref:
+        """What names this very file."""
+        return self.offer.ref.of_file(self.file.id)
+
+    @property
+    def name(self) -> str:
+        return shown_name(self.offer, self.file)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A search result. ``choice`` is ``None`` where none of its files can be used here; ``cursors`` of the whole
+    search continue it."""
+
+    offer: Offer
+    choice: Choice | None
+
+
+@dataclass(frozen=True)
+class Search:
+    """What the hubs found, taking turns; ``cursors`` by hub continue; ``trouble`` is what kept a hub from answering."""
+
+    found: tuple[Found, ...]
+    cursors: dict[str, str]
+    trouble: tuple[UserError, ...] = ()
+
+
+def search(desk: Desk, query: Query, hubs: Sequence[str], machine: Machine) -> Search:
+    """Ask ``hubs`` and judge what they offer. Raises the trouble of the hubs only where none of them answers."""
+    library = desk.registry.library()
+    answers: list[list[Found]] = []
+    cursors: dict[str, str] = {}
+    trouble: list[UserError] = []
+    for hub in hubs:
+        try:
+            results = desk.search(query, hub)
+        except UserError as fault:  # noqa: PERF203 - a handful of hubs
+            trouble.append(fault)
+        else:
+            answers.append([Found(offer, chosen(desk, offer, machine, library)) for offer in results.offers])
+            if results.cursor:
+                cursors[hub] = results.cursor
+    if trouble and not answers:
+        raise trouble[0]
+    return Search(tuple(_in_turn(answers)), cursors, tuple(trouble))
+
+
+def _in_turn(answers: list[list[Found]]) -> Iterable[Found]:
+    for place in range(max(map(len, answers), default=0)):
+        yield from (found[place] for found in answers if place < len(found))
+
+
+def chosen(desk: Desk, offer: Offer, machine: Machine, library: Library, kind: Kind | None = None) -> Choice | None:
+    """The file of an offer that fits best; ``None`` where none can be opened here."""
+    file = choose_file(offer, machine, kind)
+    where = kind or (folder_kind(offer, file) if file else None)
+    if file is None or where is None:
+        return None
+    return Choice(offer, file, where, fit(offer, file, library, machine, desk.disk_free_bytes(where)))
+
+
+def choose(desk: Desk, text: str, machine: Machine, kind: Kind | None = None) -> Choice:
+    """The file that ``text`` (page address, urn, repository, reference) means, asked of its hub. Raises ``BadRequest``
+    where it names nothing or nothing that can be used, and what hubs raise."""
+    ref = desk.ref(text)
+    offer = desk.describe(ref)
+    library = desk.registry.library()
+    if ref.file:
+        return _named(desk, offer, ref, machine, library, kind)
+    choice = chosen(desk, offer, machine, library, kind)
+    if choice is None and only_diffusers(offer):
+        raise diffusers_folder(offer.ref.model, (offer.title,), machine)
+    if choice is None:
+        raise BadRequest("offer_no_file", ref=str(ref))
+    return choice
+
+
+def _named(desk: Desk, offer: Offer, ref: Ref, machine: Machine, library: Library, kind: Kind | None) -> Choice:
+    file = offer.file(ref.file)
+    if file is None:
+        raise BadRequest("offer_lacks_file", ref=str(ref), files=", ".join(file.id for file in offer.files[:20]) or "–")
+    where = kind or folder_kind(offer, file)
+    if where is None:
+        raise BadRequest("offer_kind_unknown", ref=str(ref), kinds=", ".join(each.value for each in Kind))
+    return Choice(offer, file, where, fit(offer, file, library, machine, desk.disk_free_bytes(where)))
+
+
+def order(desk: Desk, choice: Choice, allow_pickle: bool = False) -> Download:
+    """Queue the file of a choice. Whoever calls this has the person's word for it."""
+    return desk.order(choice.offer, choice.file, choice.kind, allow_pickle)
+
+
+# --------------------------------------------------------------------------- what a plan lacks
+
+
+def base_model(desk: Desk, text: str, machine: Machine, language: str = "en") -> str:
+    """The local file that a base model's name means, as ComfyUI lists it: ``text`` itself where it names a file here or
+    is no hub's name; else the file with that hub identity or its bytes.
+
+    Raises ``MissingModel`` with the verified download that fits where it is not here, and ``BadRequest`` where the
+    model exists in the diffusers format only.
+    """
+    library = desk.registry.library()
+    models = [file for file in library.files if file.kind in MODEL_KINDS]
+    _refuse_diffusers_folder(desk, text, machine, language)
+    ref = None if answering(models, text) else desk.read(text)
+    if ref is None:
+        return text
+    if local := local_answer(ref, (), library, MODEL_KINDS):
+        return local.name
+    try:
+        choice = choose(desk, text, machine)
+    except UserError as fault:
+        known = _by_official_name(desk, ref, models)
+        if known is None:
+            raise fault.in_language(language) from fault
+        return known.name
+    local = local_answer(ref, _sums(choice), library, MODEL_KINDS) or _same_file(choice, models)
+    if local is None:
+        raise MissingModel("with_offers", language, said=_absent(text, language), offers=offered((_wanted(choice),), language))
+    return local.name
+
+
+def _refuse_diffusers_folder(desk: Desk, text: str, machine: Machine, language: str) -> None:
+    """ComfyUI lists such folders apart, below ``models/diffusers``."""
+    name = text.replace("\\", "/").strip("/")
+    if not name or ".." in name.split("/"):
+        return
+    for root in desk.registry.folders.get(Kind.CHECKPOINT, ()):
+        if (Path(root).parent / "diffusers" / name / "model_index.json").is_file():
+            raise diffusers_folder(name, (), machine, language)
+
+
+def _sums(choice: Choice) -> list[str]:
+    return [file.sha256 for file in choice.offer.files if file.sha256]
+
+
+def _same_file(choice: Choice, models: Sequence[ModelFile]) -> ModelFile | None:
+    """A local file of that very name and size, not hashed yet."""
+    return next((file for file in answering(list(models), choice.name) if file.size_bytes == choice.file.size_bytes), None)
+
+
+def _by_official_name(desk: Desk, ref: Ref, models: Sequence[ModelFile]) -> ModelFile | None:
+    """Without a hub to ask: a local file of the name that ComfyUI's own templates give to this repository's file."""
+    from .hub.sources.templates import catalogue
+
+    named = (each.name for each in catalogue() if each.ref.of_model == ref.of_model and each.kind in MODEL_KINDS)
+    found = (answering(list(models), name) for name in named)
+    return next((files[0] for files in found if len(files) == 1), None)
+
+
+def _absent(name: str, language: str) -> str:
+    return sentence("errors", "base_not_here", language, {"name": name})
+
+
+def _wanted(choice: Choice) -> Wanted:
+    return Wanted(choice.kind, choice.name, choice.fit.reasons[0], str(choice.ref), size_bytes=choice.file.size_bytes)
+
+
+def with_offers(
+    fault: UserError, library: Library, machine: Machine, language: str, analysis: Analysis | None = None
+) -> UserError:
+    """A fault that a download would mend, told with the files to fetch; any other as it is."""
+    listed = wanted(fault, library, machine, analysis)
+    if not listed:
+        return fault
+    return MissingModel("with_offers", language, said=str(fault.in_language(language)), offers=offered(listed, language))
+
+
+def offered(listed: Iterable[Wanted], language: str) -> str:
+    """The files to fetch as lines a person can act on."""
+    return "\n".join(_line(each, language) for each in list(listed)[:MOST_OFFERED])
+
+
+def _line(each: Wanted, language: str) -> str:
+    size = f"{each.size_bytes / 1e9:.1f} GB" if each.size_bytes else "? GB"
+    values: dict[str, object] = {"name": each.name, "folder": each.kind.value, "size": size, "ref": each.ref, "search": each.search}
+    told = sentence("errors", "offer_download" if each.ref else "offer_search", language, values)
+    return f"• {render(each.why, language)} {told}"
