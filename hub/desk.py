@@ -19,6 +19,7 @@ from .download import Download
 from .downloads import Downloads
 from .identify import Progress, Report, identify
 from .names import safe_name
+from .newer import Updates, find_newer
 from .options import Options, change_options, read_options
 from .previews import Previews
 from .registry import Registry
@@ -96,7 +97,7 @@ class Desk:
         """The offer that holds a file of this hash, from the first source that knows it. Trouble with one source is
         raised only where no other knows."""
         trouble: UserError | None = None
-        for source in self.sources.values():
+        for source in filter(_knows_hashes, self.sources.values()):
             try:
                 if found := source.by_hash(digest):
                     return found
@@ -115,12 +116,17 @@ class Desk:
             return identify(
                 self.registry,
                 sources,
+                hubs=[name for name, source in sources.items() if source.knows_hashes],
                 catalogue=catalogue(),
                 stop=stop,
                 busy=self.busy,
                 on_progress=on_progress,
                 refresh=refresh,
             )
+
+    def find_newer(self, stop: Callable[[], bool], on_progress: Progress | None = None) -> Updates:
+        """Ask the hubs, one question a model, for newer versions of what is here. Blocks."""
+        return find_newer(self.registry, self.sources, stop=stop, on_progress=on_progress)
 
     # ----------------------------------------------------------------------- downloads
 
@@ -198,6 +204,10 @@ class Desk:
         self.registry.scan()
         for hear in self._arrivals:
             hear(download)
+
+
+def _knows_hashes(source: Remembering) -> bool:
+    return source.knows_hashes
 
 
 def shown_name(offer: Offer, file: RemoteFile) -> str:

@@ -21,6 +21,7 @@ from .download import Download, State, claimed, id_of
 from .ledger import Ledger
 from .meter import TELL_S, Meter
 from .names import free_name, inside, is_pickle, safe_name
+from .part_file import size_of
 from .transfer import PATIENCE, Job, Patience, Stopped, Transfer
 from .web import Web
 
@@ -215,7 +216,7 @@ class Downloads:
         return sha256 if sha256 == download.proven else None
 
     def _transfer(self, download: Download) -> str:
-        if not download.begun and _size(download.part):
+        if not download.begun and size_of(download.part):
             raise UserError("download_part_foreign", path=str(download.part))
         largest = self.web.options.largest_file_bytes
         job = Job(download.ref.hub, download.addresses, download.target, download.size_bytes, download.sha256, largest)
@@ -247,7 +248,7 @@ class Downloads:
             self._arrived(download, sha256, self.ledger.offer(download.id))
         except UserError as fault:  # the file is whole and in place; the library finds it at its next scan
             log.warning("%s", fault)
-        size = _size(download.target)
+        size = size_of(download.target)
         self._end(self.ledger.update(download.id, state=State.DONE, sha256=sha256, size_bytes=size, done_bytes=size))
 
     def _stopped(self, download_id: str) -> None:
@@ -281,7 +282,7 @@ class Downloads:
             return download
         live = self._live.get(download.id)
         if live is None or download.state.over:
-            return replace(download, done_bytes=_size(download.part) if download.begun else 0)
+            return replace(download, done_bytes=size_of(download.part) if download.begun else 0)
         return replace(download, done_bytes=live.done_bytes, size_bytes=live.size_bytes, bytes_per_s=live.bytes_per_s)
 
     def _turn(self, download_id: str, state: State, only_in: set[State]) -> Download:
@@ -324,10 +325,3 @@ def _same_kind(download: Download, kind: Kind, name: str) -> str:
     if kind is not download.kind:
         raise UserError("download_have_elsewhere", name=name, folder=kind.value, wanted=download.kind.value)
     return name
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0

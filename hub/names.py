@@ -26,7 +26,8 @@ def safe_name(name: str, otherwise: str = "model") -> str:
     is not one of a model file."""
     last = _SEPARATORS.split(unicodedata.normalize("NFC", name.encode("utf-8", "replace").decode()))[-1]
     shown = "".join(each for each in last if unicodedata.category(each) not in ("Cc", "Cf", "Cs", "Zl", "Zp"))
-    stem, ending = os.path.splitext(_FORBIDDEN.sub("_", shown).strip(" ."))
+    stem, dot, ending = _FORBIDDEN.sub("_", shown).rstrip(" .").rpartition(".")
+    ending = dot + ending
     if ending.lower() not in SAFE_EXTENSIONS | PICKLE_EXTENSIONS:
         raise BadRequest("download_not_a_model", name=shown[:100] or "?")
     return _usable(stem.strip(" ."), otherwise, ending)

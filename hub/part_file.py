@@ -21,6 +21,14 @@ def part_of(target: Path) -> Path:
     return target.with_name(target.name + PART)
 
 
+def size_of(path: Path) -> int:
+    """Its bytes; 0 where it is not there."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
 def place(part: Path, target: Path) -> None:
     """Give a finished file its name. Never over another file: raises ``FileExistsError``."""
     with open(part, "rb+") as file:

@@ -26,7 +26,8 @@ class Remembering:
     questions that went to the hub."""
 
     def __init__(self, source: Source, answers: Answers, since: float = 0.0, silent: bool = False) -> None:
-        self.source, self.answers, self.name = source, answers, source.name
+        self.source, self.answers = source, answers
+        self.name, self.knows_hashes = source.name, source.knows_hashes
         self.asked = 0
         self._since, self._silent = since, silent
 

@@ -23,7 +23,7 @@ import urllib3
 
 from ..errors import Unreachable, UserError
 from .headers import MAX_HEADER_BYTES, SAFE_EXTENSIONS, foreign, read_header
-from .part_file import keeping, part_of, place
+from .part_file import keeping, part_of, place, size_of
 from .refusals import NotFound, Refused
 from .stream import BLOCK_BYTES, FIRST_BYTES, blocks_of
 from .web import READ_TIMEOUT_S, Web, pause_after
@@ -260,10 +260,7 @@ class Transfer:
     # ----------------------------------------------------------------------- the part file
 
     def _have(self) -> int:
-        try:
-            return self.job.part.stat().st_size
-        except FileNotFoundError:
-            return 0
+        return size_of(self.job.part)
 
     def _forget(self) -> None:
         """Let the bytes go first, then what was known of them: never the other way round."""

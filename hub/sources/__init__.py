@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
 class Source(Protocol):
     """What every source can do. All methods that ask the network raise ``Unreachable``, ``NotFound`` or
-    ``Refused``."""
+    ``Refused``. ``knows_hashes`` says whether it can be asked by hash."""
 
     name: str
+    knows_hashes: bool
 
     def read(self, text: str) -> Ref | None:
         """The model that ``text`` names in this source's own ways (page URL, urn, id), without asking anyone;

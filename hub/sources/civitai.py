@@ -49,6 +49,7 @@ class Here:
     """CivitAI over ``web``, at whichever of its configured addresses knows the answer."""
 
     name = "civitai"
+    knows_hashes = True
 
     def __init__(self, web: Web) -> None:
         self._web = web

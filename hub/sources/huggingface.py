@@ -42,6 +42,7 @@ class Here:
     """The hub, or the mirror that ``Options.huggingface`` names, over ``web``."""
 
     name = "huggingface"
+    knows_hashes = False
 
     def __init__(self, web: Web) -> None:
         self._web = web

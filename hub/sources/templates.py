@@ -46,6 +46,7 @@ class Here:
     """The files of the installed templates. Searching asks nobody; describing asks Hugging Face over ``web``."""
 
     name = "templates"
+    knows_hashes = False
 
     def __init__(self, web: Web) -> None:
         self._endpoint = web.options.bases("huggingface")[0]
