@@ -291,11 +291,11 @@ class Transfer:
         return UserError("download_not_writable", folder=str(self.job.target.parent), problem=fault.strerror or str(fault))
 
     def _wait(self, seconds: float) -> None:
-        until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0:
+        while seconds > 0:
             if self.stop():
                 raise Stopped
-            self.sleep(min(left, 0.2))
+            self.sleep(min(seconds, 0.2))
+            seconds -= 0.2
 
 
 def validator_of(headers: Mapping[str, str]) -> str | None:
