@@ -3,28 +3,38 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+from . import cli_hub
 from .errors import LANGUAGES, UserError
 from .files import write_whole
 from .plan import PNG_KEY, Fixed, Generation, Kind, Mode, Plan, Priority, Request, Verbosity
+from .terminal import INTERRUPTED, note, say
 from .values import clean, from_json, to_json
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; 0 when it did what was asked, 1 with a sentence on stderr otherwise."""
+    """Run one command; 0 when it did what was asked, 1 with a sentence on stderr otherwise, 130 after Ctrl-C."""
     options = parser().parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # names in any script, also where the terminal knows ASCII alone
     try:
         return int(options.command(options))
     except UserError as error:
-        print(error.in_language(options.language), file=sys.stderr)
+        note(error.in_language(options.language))
         return 1
+    except KeyboardInterrupt:
+        note(say("stopped", options.language))
+        return INTERRUPTED
 
 
 def parser() -> argparse.ArgumentParser:
@@ -45,6 +55,7 @@ def parser() -> argparse.ArgumentParser:
     explain = _command(commands, "explain", _explain, "why a picture is what it is: reads the plan in its PNG")
     explain.add_argument("picture", type=Path)
     explain.add_argument("--verbosity", choices=[level.value for level in Verbosity], default="standard")
+    cli_hub.add_commands(partial(_command, commands))
     return top
 
 
@@ -76,8 +87,7 @@ def _asks(command: argparse.ArgumentParser) -> None:
 
 
 def _places(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--comfyui", type=Path, default=os.environ.get("COMFYUI_PATH"), help="ComfyUI's folder")
-    command.add_argument("--models", type=Path, help="a models folder to use instead of ComfyUI's")
+    cli_hub.models_place(command)
     command.add_argument("--output", type=Path, default=Path("output"), help="where pictures go (default: %(default)s)")
 
 

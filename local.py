@@ -7,17 +7,19 @@ import argparse
 import hashlib
 import json
 import os
+import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .client import Client
 from .demo.write import write_demo
-from .errors import sentence
+from .errors import BadRequest, sentence
 from .files import write_whole
 from .graph import api
 from .hub.registry import Registry
@@ -27,6 +29,9 @@ from .pipeline import make_plan
 from .plan import GIB, Constraints, Fixed, Kind, Library, Machine, Mode, Plan, Request, Taste, Verbosity
 from .serve import cpu_arguments, serving
 from .values import to_json
+
+if TYPE_CHECKING:
+    from .hub.desk import Desk
 
 ROOT = Path(__file__).resolve().parent
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "intelligent-generation"
@@ -105,12 +110,49 @@ def toy_folder(options: argparse.Namespace) -> Path | None:
 
 def local_library(options: argparse.Namespace) -> Library:
     """What lies in ``--models``, or in the ComfyUI's own models folder."""
-    if options.models:
-        return scanned(options.models)
-    if not options.comfyui:
+    if not (options.models or options.comfyui):
         return Library()
-    comfyui = Path(options.comfyui)
-    return scanned(comfyui / "models", extra_folders(comfyui / "extra_model_paths.yaml"))
+    registry = local_registry(options)
+    registry.scan()
+    return registry.library()
+
+
+def local_registry(options: argparse.Namespace) -> Registry:
+    """The registry of the models in the person's place: with ComfyUI the one that it uses itself."""
+    return Registry(data_folder(options) / "library.sqlite", model_folders(options))
+
+
+def local_desk(options: argparse.Namespace, needs_place: bool = True) -> Desk:
+    """The hubs as seen from the person's place, unscanned. Raises ``BadRequest`` where a folder that was named is not
+    there, or, with ``needs_place``, none was named."""
+    from .hub.desk import Desk
+
+    for place in filter(None, (options.comfyui, options.models)):
+        if not Path(place).is_dir():
+            raise BadRequest("place_missing", path=str(place))
+    if needs_place and not (options.comfyui or options.models):
+        raise BadRequest("place_unnamed")
+    return Desk(data_folder(options), local_registry(options))
+
+
+def data_folder(options: argparse.Namespace) -> Path:
+    """Where what the pack stores lies: with ComfyUI its user folder, so that both share keys, queue and cards; else a
+    folder of the cache that belongs to the models' place."""
+    if options.comfyui and Path(options.comfyui).is_dir():
+        return Path(options.comfyui).resolve() / "user" / "__intelligent_generation"
+    place = options.models or options.comfyui
+    return CACHE / "libraries" / _short_hash(Path(place).resolve()) if place else CACHE / "hubs"
+
+
+def model_folders(options: argparse.Namespace) -> dict[Kind, list[Path]]:
+    """The folders of each kind in ``--models``, or in the ComfyUI's own models folder with what its
+    ``extra_model_paths.yaml`` adds; none where no place is named."""
+    if options.models:
+        return folders_below(Path(options.models).resolve())
+    if not options.comfyui:
+        return {}
+    comfyui = Path(options.comfyui).resolve()
+    return folders_below(comfyui / "models", extra_folders(comfyui / "extra_model_paths.yaml"))
 
 
 def extra_folders(listed: Path) -> dict[str, list[Path]]:
@@ -129,16 +171,23 @@ def extra_folders(listed: Path) -> dict[str, list[Path]]:
     return folders
 
 
-def scanned(place: Path, extra: Mapping[str, Sequence[Path]] = MappingProxyType({})) -> Library:
-    """The library below a models folder laid out as ComfyUI's, older folder names and ``extra`` folders included."""
-    folders = {
+def folders_below(place: Path, extra: Mapping[str, Sequence[Path]] = MappingProxyType({})) -> dict[Kind, list[Path]]:
+    """The folders of a models folder laid out as ComfyUI's, older folder names and ``extra`` folders included."""
+    return {
         kind: [folder for name in FOLDERS.get(kind, (kind.value,)) for folder in (place / name, *extra.get(name, ()))]
         for kind in Kind
     }
-    name = hashlib.sha256(str(place.resolve()).encode()).hexdigest()[:12]
-    registry = Registry(CACHE / "libraries" / f"{name}.sqlite", folders)
+
+
+def scanned(place: Path) -> Library:
+    """The library below a models folder."""
+    registry = Registry(CACHE / "libraries" / f"{_short_hash(place.resolve())}.sqlite", folders_below(place))
     registry.scan()
     return registry.library()
+
+
+def _short_hash(place: Path) -> str:
+    return hashlib.sha256(str(place).encode()).hexdigest()[:12]
 
 
 def plan_locally(request: Request, options: argparse.Namespace) -> Plan:
@@ -163,6 +212,47 @@ def _arguments() -> list[str]:
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 2) // 2)))
     # This checkout and no other pack: another copy of it may lie in the same ComfyUI.
     return [*cpu_arguments(), "--disable-api-nodes", "--disable-all-custom-nodes", "--whitelist-custom-nodes", RUN_NAME]
+
+
+def machine_here(comfyui: Path | None) -> Machine:
+    """This machine, as far as it can be told without ComfyUI running: memory in whole GiB, 0 where it is not known."""
+    ram_bytes = _ram_bytes()
+    device, vram_bytes = _graphics_card(ram_bytes)
+    return Machine(device, vram_bytes // GIB * GIB, ram_bytes // GIB * GIB, _version_of(comfyui))
+
+
+def _ram_bytes() -> int:
+    try:
+        import psutil
+    except ImportError:
+        names = getattr(os, "sysconf_names", {})
+        known = "SC_PHYS_PAGES" in names and "SC_PAGE_SIZE" in names
+        return max(0, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")) if known else 0
+    return int(psutil.virtual_memory().available)
+
+
+def _graphics_card(ram_bytes: int) -> tuple[str, int]:
+    """Device and its memory; a card whose memory cannot be asked for counts as one of unknown size."""
+    if asked := shutil.which("nvidia-smi"):
+        query = [asked, "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
+        try:
+            told = subprocess.run(query, capture_output=True, text=True, timeout=5, check=True).stdout.split()
+        except (OSError, subprocess.SubprocessError):
+            return "cuda", 0
+        return "cuda", int(told[0]) * 1024**2 if told and told[0].isdigit() else 0  # ComfyUI takes the first card
+    if sys.platform == "darwin":
+        return "mps", ram_bytes  # one memory for both
+    unknown = sys.platform == "win32" or Path("/dev/kfd").exists() or Path("/dev/dxg").exists()
+    return ("cuda", 0) if unknown else ("cpu", 0)
+
+
+def _version_of(comfyui: Path | None) -> str:
+    try:
+        told = (Path(comfyui) / "comfyui_version.py").read_text(encoding="utf-8") if comfyui else ""
+    except (OSError, ValueError):
+        told = ""
+    found = re.search(r"__version__ = [\"']([\w.]+)[\"']", told)
+    return found[1] if found else Machine().host_version
 
 
 class Progress:
