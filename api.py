@@ -219,13 +219,22 @@ def _post(server: str, path: str, body: str) -> bytes:
         answer = requests.post(server.rstrip("/") + path, data=body.encode(), headers=headers, timeout=300)
     except requests.RequestException as fault:
         raise Unreachable("comfyui_unreachable", url=server) from fault
+    if not answer.ok and (said := _sentence(answer)):
+        raise BadRequest("server_says", message=said)
     if answer.status_code in (404, 405):
         raise Unreachable("pack_missing", url=server)
-    if answer.status_code == 400:
-        raise BadRequest("server_says", message=answer.json()["message"])
     if not answer.ok:
         raise Unreachable("comfyui_broken", url=server, status=answer.status_code)
     return answer.content
+
+
+def _sentence(answer: requests.Response) -> str:
+    """What the pack says of a refusal; empty where it is another's."""
+    try:
+        told = answer.json()
+    except ValueError:
+        return ""
+    return str(told.get("message", "")) if isinstance(told, dict) else ""
 
 
 def generate(server: str, plan: Plan, seed: int, follow: Follow | None = None) -> Result:

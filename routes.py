@@ -1,6 +1,86 @@
-"""Where the pack's REST routes lie: known to the node layer that serves them and to clients that call them."""
+"""The pack's REST routes: where they lie, who may ask, what they take. Known to the node layer that serves them, to
+clients that call them, and to the test that holds them against ``openapi.json``."""
 
-PLAN_PATH = "/intelligent_generation/plan"
-MODELS_PATH = "/intelligent_generation/models"
-FAMILY_PATH = "/intelligent_generation/family"
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+PREFIX = "/intelligent_generation"
+PLAN_PATH = f"{PREFIX}/plan"
+MODELS_PATH = f"{PREFIX}/models"
+FAMILY_PATH = f"{PREFIX}/family"
+OPENAPI_PATH = f"{PREFIX}/openapi.json"
+HUB_PATH = f"{PREFIX}/hub"
 GUARD_HEADER = "X-Intelligent-Generation"  # no cross-site form can send it
+LANGUAGE = "language"  # every route takes it, in its query
+
+
+class Access(Enum):
+    """Who may ask: whoever ComfyUI answers, for what only reads or plans; for the rest only this computer, and no
+    page of another origin. What is sent needs the header that no foreign page can send."""
+
+    READ = "read"
+    READ_HERE = "read_here"
+    SEND = "send"
+    CHANGE_HERE = "change_here"
+
+    @property
+    def here(self) -> bool:
+        return self in (Access.READ_HERE, Access.CHANGE_HERE)
+
+    @property
+    def sends(self) -> bool:
+        return self in (Access.SEND, Access.CHANGE_HERE)
+
+
+@dataclass(frozen=True)
+class Route:
+    """``act`` is module and function in ``nodes/``; ``takes`` are the names in the query (GET) or in the JSON body
+    (POST), ``None`` where the function reads the body itself."""
+
+    method: str
+    path: str
+    act: str
+    access: Access
+    takes: tuple[str, ...] | None = ()
+
+
+def _get(path: str, act: str, *takes: str, access: Access = Access.READ) -> Route:
+    return Route("GET", path, act, access, takes)
+
+
+def _post(path: str, act: str, *takes: str) -> Route:
+    return Route("POST", path, act, Access.CHANGE_HERE, takes)
+
+
+_SEARCH = ("text", "hub", "kind", "base_model", "tag", "sort", "period", "nsfw", "limit", "cursor")
+_HERE = Access.READ_HERE
+
+ROUTES: tuple[Route, ...] = (
+    Route("POST", PLAN_PATH, "routes.plan", Access.SEND, None),
+    _get(MODELS_PATH, "routes.models", "kind", "search"),
+    _post(FAMILY_PATH, "routes.family", "kind", "name", "family"),
+    _get(OPENAPI_PATH, "routes.openapi"),
+    _get(f"{HUB_PATH}/search", "hub_routes.search", *_SEARCH),
+    _get(f"{HUB_PATH}/offer", "hub_routes.offer", "ref"),
+    _get(f"{HUB_PATH}/preview", "hub_routes.preview", "ref", "kind", "name"),
+    _get(f"{HUB_PATH}/downloads", "download_routes.downloads", access=_HERE),
+    _post(f"{HUB_PATH}/downloads", "download_routes.order", "ref", "file", "kind", "allow_pickle", "confirmed", "sha256"),
+    _post(f"{HUB_PATH}/downloads/{{id}}/pause", "download_routes.pause"),
+    _post(f"{HUB_PATH}/downloads/{{id}}/resume", "download_routes.resume"),
+    _post(f"{HUB_PATH}/downloads/{{id}}/cancel", "download_routes.cancel"),
+    _post(f"{HUB_PATH}/downloads/{{id}}/forget", "download_routes.forget"),
+    _post(f"{HUB_PATH}/confirm", "download_routes.confirm", "ref", "file", "kind"),
+    _get(f"{HUB_PATH}/library", "library_routes.library", "kind", "search", "offset", "limit"),
+    _get(f"{HUB_PATH}/file", "library_routes.file", "kind", "name", "sha256"),
+    _post(f"{HUB_PATH}/files/delete", "library_routes.delete", "kind", "name", "confirmed"),
+    _get(f"{HUB_PATH}/recognise", "library_routes.recognition_state", access=_HERE),
+    _post(f"{HUB_PATH}/recognise", "library_routes.recognise", "refresh"),
+    _post(f"{HUB_PATH}/recognise/stop", "library_routes.stop_recognition"),
+    _get(f"{HUB_PATH}/cache", "settings_routes.cache_sizes"),
+    _post(f"{HUB_PATH}/cache/clear", "settings_routes.clear_cache", "kind", "key"),
+    _get(f"{HUB_PATH}/settings", "settings_routes.settings", access=_HERE),
+    Route("POST", f"{HUB_PATH}/settings", "settings_routes.change_settings", Access.CHANGE_HERE, None),
+    _post(f"{HUB_PATH}/token", "settings_routes.set_token", "hub", "token"),
+)

@@ -1,21 +1,18 @@
-"""REST routes under ``/intelligent_generation``: what the canvas and the command line ask outside a run."""
+"""The REST routes of plans and local models, and the registration of all: what the canvas and the command line ask
+outside a run."""
 
 from __future__ import annotations
 
-import asyncio
-import json
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
-from ..errors import BadRequest, UserError
+from ..errors import BadRequest
 from ..plan import Kind, Request
-from ..routes import FAMILY_PATH, GUARD_HEADER, MODELS_PATH, PLAN_PATH
+from ..routes import ROUTES
 from ..values import clean, from_json, to_json
 from . import host
-
-if TYPE_CHECKING:
-    from aiohttp.web import Request as HttpRequest
-    from aiohttp.web import Response
+from .answering import Asked, Raw, answering
 
 MAX_FOUND = 50
 
@@ -24,81 +21,54 @@ def add_routes() -> None:
     """Register the routes; each is also reachable under ``/api``."""
     from server import PromptServer
 
-    routes = PromptServer.instance.routes
-    routes.post(PLAN_PATH)(plan)
-    routes.get(MODELS_PATH)(models)
-    routes.post(FAMILY_PATH)(family)
+    for route in ROUTES:
+        PromptServer.instance.routes.route(route.method, route.path)(answering(route))
 
 
-async def plan(http: HttpRequest) -> Response:
-    """``POST {Request as JSON}`` → the plan, nothing queued."""
-    from aiohttp import web
-
+def plan(asked: Asked) -> Raw:
+    """``{Request as JSON}`` → the plan, nothing queued."""
     from .planning import plan_for
 
-    spoken = host.language("auto")
-    try:
-        _refuse_strangers(http)
-        request = from_json(Request, await http.read())
-        spoken = host.language(request.language)
-        made = await asyncio.to_thread(plan_for, replace(request, prompt=clean(request.prompt), language=spoken))
-    except UserError as error:
-        return _refusal(error, spoken)
-    return web.Response(text=to_json(made), content_type="application/json")
+    request = from_json(Request, asked.raw)
+    spoken = host.language(request.language)
+    made = plan_for(replace(request, prompt=clean(request.prompt), language=spoken))
+    return Raw(to_json(made).encode("utf-8"), "application/json")
 
 
-async def models(http: HttpRequest) -> Response:
-    """``GET ?kind=loras&search=words`` → names of local files that hold every word, at most 50."""
-    from aiohttp import web
-
+def models(asked: Asked) -> dict[str, Any]:
+    """``?kind=loras&search=words`` → names of local files that hold every word, at most 50."""
     from .shelf import shelf
 
-    kind = http.query.get("kind", Kind.CHECKPOINT.value)
-    if kind not in {known.value for known in Kind}:
-        return _refusal(
-            BadRequest("not_a_choice", value=kind, choices=", ".join(known.value for known in Kind)), host.language("auto")
-        )
-    words = http.query.get("search", "").casefold().split()
-    try:
-        library = await asyncio.to_thread(shelf().library)
-    except UserError as error:
-        return _refusal(error, host.language("auto"))
-    found = [file for file in library.of(Kind(kind)) if all(word in f"{file.name} {file.title}".casefold() for word in words)]
+    kind = kind_asked(asked.text("kind", Kind.CHECKPOINT.value))
+    words = asked.text("search", "").casefold().split()
+    library = shelf().library()
+    found = [file for file in library.of(kind) if all(word in f"{file.name} {file.title}".casefold() for word in words)]
     rows = [{"name": file.name, "title": file.title, "family": file.family} for file in found[:MAX_FOUND]]
-    return web.json_response({"models": rows, "total": len(found), "complete": library.complete}, dumps=_dumps)
+    return {"models": rows, "total": len(found), "complete": library.complete}
 
 
-async def family(http: HttpRequest) -> Response:
-    """``POST {"kind": "loras", "name": "a.safetensors", "family": "pony"}``: what the person knows better than the
+def family(asked: Asked) -> dict[str, Any]:
+    """``{"kind": "loras", "name": "a.safetensors", "family": "pony"}``: what the person knows better than the
     header; ``"family": null`` takes it back."""
-    from aiohttp import web
-
     from .shelf import shelf
 
-    try:
-        _refuse_strangers(http)
-        told = await http.json()
-        kind, name, chosen = Kind(told["kind"]), str(told["name"]), told["family"]
-        if shelf().registry.library().find(kind, name) is None:
-            raise BadRequest("file_not_listed", name=name)
-        await asyncio.to_thread(shelf().registry.override, kind, name, chosen)
-    except (KeyError, TypeError, ValueError) as fault:
-        return _refusal(BadRequest("not_readable", noun="family", where="", problem=str(fault)), host.language("auto"))
-    except UserError as error:
-        return _refusal(error, host.language("auto"))
-    return web.json_response({"name": name, "family": chosen})
+    kind, name = kind_asked(asked.text("kind")), asked.text("name")
+    chosen = asked.text("family") if asked.given.get("family") is not None else None
+    if "family" not in asked.given:
+        raise BadRequest("not_readable", noun="family", where="", problem="family")
+    if shelf().registry.library().find(kind, name) is None:
+        raise BadRequest("file_not_listed", name=name)
+    shelf().registry.override(kind, name, chosen)
+    return {"name": name, "family": chosen}
 
 
-def _refusal(error: UserError, language: str) -> Response:
-    from aiohttp import web
-
-    return web.json_response({"error": error.code, "message": str(error.in_language(language))}, status=400)
-
-
-def _refuse_strangers(http: HttpRequest) -> None:
-    if http.content_type != "application/json" or GUARD_HEADER not in http.headers:
-        raise BadRequest("not_our_request", header=GUARD_HEADER)
+def openapi(asked: Asked) -> Raw:
+    """The description of all these routes."""
+    return Raw((Path(__file__).parent.parent / "openapi.json").read_bytes(), "application/json")
 
 
-def _dumps(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
+def kind_asked(text: str) -> Kind:
+    """A kind by ComfyUI's folder name. Raises ``BadRequest``."""
+    if text not in {known.value for known in Kind}:
+        raise BadRequest("not_a_choice", value=text[:80], choices=", ".join(known.value for known in Kind))
+    return Kind(text)
