@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
 
 from .errors import BadRequest, MissingModel, UserError, sentence
 from .hub.desk import Desk, shown_name
@@ -14,12 +14,13 @@ from .intelligence.choose_file import choose_file, only_diffusers
 from .intelligence.explain import render
 from .intelligence.named import answering
 from .intelligence.offering import Fit, fit, folder_kind
-from .intelligence.owned import local_answer
+from .intelligence.owned import local_answer, of_model
 from .intelligence.wanted import Wanted, diffusers_folder, wanted
 from .offers import Offer, Query, Ref, RemoteFile
 from .plan import Analysis, Kind, Library, Machine, ModelFile
 
 MOST_OFFERED = 3
+_MOVING = ("", "main")  # versions that name whatever is newest
 
 
 @dataclass(frozen=True)
@@ -93,11 +94,15 @@ def chosen(desk: Desk, offer: Offer, machine: Machine, library: Library, kind: K
     return Choice(offer, file, where, fit(offer, file, library, machine, desk.disk_free_bytes(where)))
 
 
-def choose(desk: Desk, text: str, machine: Machine, kind: Kind | None = None) -> Choice:
-    """The file that ``text`` (page address, urn, repository, reference) means, asked of its hub. Raises ``BadRequest``
-    where it names nothing or nothing that can be used, and what hubs raise."""
+def choose(desk: Desk, text: str, machine: Machine, kind: Kind | None = None, file: str = "") -> Choice:
+    """The file that ``text`` (page address, urn, repository, reference) means, asked of its hub; ``file`` names one of
+    its files by the hub's id or by its name. Raises ``BadRequest`` where it names nothing or nothing that can be used,
+    and what hubs raise."""
     ref = desk.ref(text)
-    offer = desk.describe(ref)
+    return _choice(desk, desk.describe(ref), ref.of_file(file or ref.file), machine, kind)
+
+
+def _choice(desk: Desk, offer: Offer, ref: Ref, machine: Machine, kind: Kind | None) -> Choice:
     library = desk.registry.library()
     if ref.file:
         return _named(desk, offer, ref, machine, library, kind)
@@ -110,7 +115,9 @@ def choose(desk: Desk, text: str, machine: Machine, kind: Kind | None = None) ->
 
 
 def _named(desk: Desk, offer: Offer, ref: Ref, machine: Machine, library: Library, kind: Kind | None) -> Choice:
-    file = offer.file(ref.file)
+    called = PurePosixPath(ref.file).name.casefold()
+    alike = (each for each in offer.files if PurePosixPath(each.name).name.casefold() == called)
+    file = offer.file(ref.file) or next(alike, None)
     if file is None:
         raise BadRequest("offer_lacks_file", ref=str(ref), files=", ".join(file.id for file in offer.files[:20]) or "–")
     where = kind or folder_kind(offer, file)
@@ -122,6 +129,33 @@ def _named(desk: Desk, offer: Offer, ref: Ref, machine: Machine, library: Librar
 def order(desk: Desk, choice: Choice, allow_pickle: bool = False) -> Download:
     """Queue the file of a choice. Whoever calls this has the person's word for it."""
     return desk.order(choice.offer, choice.file, choice.kind, allow_pickle)
+
+
+# --------------------------------------------------------------------------- what is here already
+
+
+def local_copy(desk: Desk, text: str, machine: Machine, kind: Kind | None = None, file: str = "") -> ModelFile | None:
+    """The usable local file that ``text`` (and ``file``, as in ``choose``) means, without asking anyone: by the name
+    ComfyUI lists it by, by what hubs said of it before, or by its own hub identity."""
+    library, kinds = desk.registry.library(), (kind,) if kind else ()
+    named = answering([each for each in library.files if each.usable and (not kinds or each.kind in kinds)], text)
+    ref = None if named else desk.read(text)
+    if ref is None:
+        return named[0] if len(named) == 1 else None
+    ref = ref.of_file(file or ref.file)
+    try:
+        offer = desk.source(ref.hub).silent().describe(ref.of_version)
+        return copy_of(desk, _choice(desk, offer, ref, machine, kind))
+    except UserError:  # never asked, or the answer is of another time
+        found = _here(ref, (), library, kinds) if ref.file or "/" not in ref.model else None  # a repository holds many models
+        return found if found and found.usable else None
+
+
+def copy_of(desk: Desk, choice: Choice) -> ModelFile | None:
+    """The usable local file with the bytes of a choice, in the folder of its kind."""
+    same = desk.registry.by_sha256(choice.file.sha256) if choice.file.sha256 else ()
+    known = (*same, desk.registry.find_ref(choice.ref))
+    return next((each for each in known if each and each.usable and each.kind is choice.kind), None)
 
 
 # --------------------------------------------------------------------------- what a plan lacks
@@ -136,23 +170,36 @@ def base_model(desk: Desk, text: str, machine: Machine, language: str = "en") ->
     """
     library = desk.registry.library()
     models = [file for file in library.files if file.kind in MODEL_KINDS]
+    if answering(models, text):
+        return text
     _refuse_diffusers_folder(desk, text, machine, language)
-    ref = None if answering(models, text) else desk.read(text)
+    ref = desk.read(text)
     if ref is None:
         return text
-    if local := local_answer(ref, (), library, MODEL_KINDS):
+    if local := _here(ref, (), library, MODEL_KINDS):
         return local.name
     try:
         choice = choose(desk, text, machine)
     except UserError as fault:
-        known = _by_official_name(desk, ref, models)
+        known = _by_official_name(ref, models)
         if known is None:
             raise fault.in_language(language) from fault
         return known.name
-    local = local_answer(ref, _sums(choice), library, MODEL_KINDS) or _same_file(choice, models)
-    if local is None:
-        raise MissingModel("with_offers", language, said=_absent(text, language), offers=offered((_wanted(choice),), language))
+    local = _here(choice.ref if ref.file else choice.offer.ref, _sums(choice, ref), library, MODEL_KINDS)
+    if local is None and (local := _same_file(choice, models)) is None:
+        raise _mended_by(_absent(text, language), (_wanted(choice),), language)
     return local.name
+
+
+def _here(ref: Ref, sums: Sequence[str], library: Library, kinds: tuple[Kind, ...]) -> ModelFile | None:
+    """As ``local_answer``, but where ``ref`` names a version no other version will do."""
+    if ref.version in _MOVING:
+        return local_answer(replace(ref, version=""), sums, library, kinds)
+    others = {
+        (file.kind, file.name) for file, own in of_model(ref, library) if own.version != ref.version and file.sha256 not in sums
+    }
+    rest = tuple(file for file in library.files if (file.kind, file.name) not in others)
+    return local_answer(ref, sums, replace(library, files=rest), kinds)
 
 
 def _refuse_diffusers_folder(desk: Desk, text: str, machine: Machine, language: str) -> None:
@@ -165,8 +212,10 @@ def _refuse_diffusers_folder(desk: Desk, text: str, machine: Machine, language: 
             raise diffusers_folder(name, (), machine, language)
 
 
-def _sums(choice: Choice) -> list[str]:
-    return [file.sha256 for file in choice.offer.files if file.sha256]
+def _sums(choice: Choice, ref: Ref) -> list[str]:
+    """The sums that will do: of the file that was named, else of any of the version's."""
+    files = (choice.file,) if ref.file else choice.offer.files
+    return [file.sha256 for file in files if file.sha256]
 
 
 def _same_file(choice: Choice, models: Sequence[ModelFile]) -> ModelFile | None:
@@ -174,11 +223,12 @@ def _same_file(choice: Choice, models: Sequence[ModelFile]) -> ModelFile | None:
     return next((file for file in answering(list(models), choice.name) if file.size_bytes == choice.file.size_bytes), None)
 
 
-def _by_official_name(desk: Desk, ref: Ref, models: Sequence[ModelFile]) -> ModelFile | None:
+def _by_official_name(ref: Ref, models: Sequence[ModelFile]) -> ModelFile | None:
     """Without a hub to ask: a local file of the name that ComfyUI's own templates give to this repository's file."""
     from .hub.sources.templates import catalogue
 
-    named = (each.name for each in catalogue() if each.ref.of_model == ref.of_model and each.kind in MODEL_KINDS)
+    listed = (each for each in catalogue() if each.ref.of_model == ref.of_model and each.kind in MODEL_KINDS)
+    named = (each.name for each in listed if ref.file in ("", each.ref.file))
     found = (answering(list(models), name) for name in named)
     return next((files[0] for files in found if len(files) == 1), None)
 
@@ -194,11 +244,14 @@ def _wanted(choice: Choice) -> Wanted:
 def with_offers(
     fault: UserError, library: Library, machine: Machine, language: str, analysis: Analysis | None = None
 ) -> UserError:
-    """A fault that a download would mend, told with the files to fetch; any other as it is."""
+    """A fault that a download would mend, told with the files to fetch, which its value ``wanted`` holds; any other as
+    it is."""
     listed = wanted(fault, library, machine, analysis)
-    if not listed:
-        return fault
-    return MissingModel("with_offers", language, said=str(fault.in_language(language)), offers=offered(listed, language))
+    return _mended_by(str(fault.in_language(language)), listed, language) if listed else fault
+
+
+def _mended_by(said: str, listed: tuple[Wanted, ...], language: str) -> MissingModel:
+    return MissingModel("with_offers", language, said=said, offers=offered(listed, language), wanted=listed)
 
 
 def offered(listed: Iterable[Wanted], language: str) -> str:
@@ -208,6 +261,12 @@ def offered(listed: Iterable[Wanted], language: str) -> str:
 
 def _line(each: Wanted, language: str) -> str:
     size = f"{each.size_bytes / 1e9:.1f} GB" if each.size_bytes else "? GB"
-    values: dict[str, object] = {"name": each.name, "folder": each.kind.value, "size": size, "ref": each.ref, "search": each.search}
+    values: dict[str, object] = {
+        "name": each.name,
+        "folder": each.kind.value,
+        "size": size,
+        "ref": each.ref,
+        "search": each.search,
+    }
     told = sentence("errors", "offer_download" if each.ref else "offer_search", language, values)
     return f"• {render(each.why, language)} {told}"

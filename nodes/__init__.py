@@ -9,6 +9,7 @@ from __future__ import annotations
 from comfy_api.latest import ComfyExtension, io
 
 from .auto import AutoPipeline
+from .hub import DownloadModel, ModelInfo, SearchHub
 from .keep import forget_with_host, register_provider
 from .lora import ApplyLoraStack, CheckLora
 from .routes import add_routes
@@ -38,4 +39,7 @@ class IntelligentGeneration(ComfyExtension):
             ExplainPlan,
             SaveImageWithPlan,
             CheckLora,
+            SearchHub,
+            DownloadModel,
+            ModelInfo,
         ]

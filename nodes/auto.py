@@ -38,7 +38,7 @@ class AutoPipeline(io.ComfyNode):
 
         with host.speaking(host.language(widgets["language"])):
             request = asking.request_from(widgets)
-            plan = given_plan(widgets) or planning.plan_for(request, widgets["reader"])
+            plan = given_plan(widgets) or planning.plan_in_run(request, widgets["reader"])
             graph = children(cls.hidden.unique_id, plan, seed, widgets.get("image"))
             said = explain(plan, asking.choice(Verbosity, widgets["verbosity"]), request.language)
         made = Generation(plan, seed, graph_id(graph))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -87,6 +87,21 @@ def broadcast(event: str, data: dict[str, Any]) -> None:
     from server import PromptServer
 
     PromptServer.instance.send_sync(f"intelligent_generation.{event}", data)
+
+
+def progress_bar(total: int) -> Callable[[int, int], None]:
+    """A progress bar on the running node: call it with what is done and the total. It raises ComfyUI's own
+    interruption where the person pressed cancel."""
+    import comfy.utils
+
+    return comfy.utils.ProgressBar(total).update_absolute  # type: ignore[no-any-return]
+
+
+def progress_text(node_id: str, text: str) -> None:
+    """A line under a node while it runs."""
+    from server import PromptServer
+
+    PromptServer.instance.send_progress_text(text, node_id, PromptServer.instance.client_id)
 
 
 def stop_if_interrupted() -> None:

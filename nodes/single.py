@@ -211,12 +211,12 @@ def _analysis() -> list[Any]:
 
 
 def _plan(widgets: dict[str, Any]) -> Plan:
-    from .planning import plan_for
+    from .planning import plan_in_run
 
     analysis: Analysis | None = widgets.get("analysis")
     with host.speaking(host.language(widgets["language"])):
         request = asking.request_from({"mode": "auto", "priority": "balanced", **widgets})
-        return plan_for(request, analysis=analysis)
+        return plan_in_run(request, analysis=analysis)
 
 
 def _said(plan: Plan) -> str:

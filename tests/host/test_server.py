@@ -21,6 +21,9 @@ NODES = {
     "IIG_ExplainPlan",
     "IIG_SaveImage",
     "IIG_CheckLora",
+    "IIG_SearchHub",
+    "IIG_DownloadModel",
+    "IIG_ModelInfo",
 }
 
 

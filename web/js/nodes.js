@@ -1,9 +1,9 @@
 // What the pack's nodes need on the canvas beyond their schema: the explanation of the last run under the
-// widgets, and limits and fixed values folded away until they are wanted.
+// widgets, limits and fixed values folded away until they are wanted, and word of downloads that ended.
 import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
 
-const EXPLAINS = new Set(["IIG_AutoPipeline", "IIG_ExplainPlan"]);
+const EXPLAINS = new Set(["IIG_AutoPipeline", "IIG_ExplainPlan", "IIG_SearchHub", "IIG_DownloadModel", "IIG_ModelInfo"]);
 const OURS = /^IIG_/;
 const BOX_HEIGHT = 160; // pixels: the first lines say what was chosen, the rest scrolls
 const FEW = 3; // fewer advanced widgets than this are not worth a button
@@ -11,8 +11,14 @@ const WIDTH = 400;
 const TEXT_HEIGHT = 120; // added to what the prompt boxes need at least, for prompts of several lines
 
 const TEXT = {
-  en: { more: "Show all settings", less: "Show main settings", partly: "{lora}: applied {applied} of {total} modules." },
-  es: { more: "Mostrar todos los ajustes", less: "Mostrar los ajustes principales", partly: "{lora}: se aplicaron {applied} de {total} módulos." },
+  en: {
+    more: "Show all settings", less: "Show main settings", partly: "{lora}: applied {applied} of {total} modules.",
+    done: "{name} is downloaded, in models/{kind}.", failed: "{name} was not downloaded.",
+  },
+  es: {
+    more: "Mostrar todos los ajustes", less: "Mostrar los ajustes principales", partly: "{lora}: se aplicaron {applied} de {total} módulos.",
+    done: "{name} está descargado, en models/{kind}.", failed: "{name} no se descargó.",
+  },
 };
 
 function say(key, values = {}) {
@@ -77,6 +83,16 @@ function foldAdvanced(node) {
   show(false);
 }
 
+function ended(download) {
+  if (download.state === "done") {
+    app.extensionManager.toast.add({ severity: "success", summary: say("done", download), life: 6000 });
+    app.refreshComboInNodes?.(); // native loaders list the new file without a reload
+  }
+  if (download.state === "failed") {
+    app.extensionManager.toast.add({ severity: "error", summary: say("failed", download), detail: download.message ?? "", life: 15000 });
+  }
+}
+
 app.registerExtension({
   name: "IntelligentGeneration.Nodes",
   setup() {
@@ -90,6 +106,9 @@ app.registerExtension({
         app.extensionManager.toast.add({ severity: "warn", summary: say("partly", detail), life: 8000 });
       }
     });
+    api.addEventListener("intelligent_generation.download", ({ detail }) => ended(detail));
+    // Listened to so that the host does not warn: what a run lacks, or waits to have confirmed, its error says already.
+    for (const event of ["confirm", "missing", "recognition"]) api.addEventListener(`intelligent_generation.${event}`, () => {});
   },
   nodeCreated(node) {
     if (!OURS.test(node.comfyClass ?? "")) return;
