@@ -49,6 +49,7 @@ def search(asked: Asked) -> dict[str, Any]:
         nsfw=asked.flag("nsfw", desk().options.nsfw),
         limit=asked.number("limit", 20, 1, MOST_RESULTS),
     )
+    shelf().library()  # what fits depends on what is here: a first look at the disk comes first
     wanted = [(hub, replace(query, cursor=cursors.get(hub, ""))) for hub in hubs if not cursors or hub in cursors]
     return _shown(_ask(wanted, machine()), asked.language)
 
