@@ -102,7 +102,7 @@ def answering(route: Route) -> Callable[[HttpRequest], Awaitable[Response]]:
         try:
             asked = await _asked(http, route, language)
             language = asked.language
-            told = await asyncio.get_running_loop().run_in_executor(_threads(), _act(route), asked)
+            told = await asyncio.get_running_loop().run_in_executor(_threads(), _told, route, asked)
         except UserError as fault:
             return _refusal(fault.in_language(language))
         return _answer(told)
@@ -110,10 +110,10 @@ def answering(route: Route) -> Callable[[HttpRequest], Awaitable[Response]]:
     return answer
 
 
-def _act(route: Route) -> Act:
+def _told(route: Route, asked: Asked) -> dict[str, Any] | Raw:
     module, name = route.act.split(".")
     act: Act = getattr(import_module(f".{module}", __package__), name)
-    return act
+    return act(asked)
 
 
 @cache

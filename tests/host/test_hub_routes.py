@@ -420,3 +420,15 @@ def test_local_models_and_families(hub: Hubs) -> None:
     assert hub.post(f"{PREFIX}/family", **known, family=None)["family"] is None
     assert hub.post(f"{PREFIX}/family", 404, **{**known, "name": "none"}, family="sdxl")["error"] == "file_not_listed"
     assert hub.post(f"{PREFIX}/family", 400, **known, family="cubism")["error"] == "unknown_family"
+
+
+def test_a_busy_hub_is_told_and_the_other_answers(hub: Hubs) -> None:
+    offered(hub, "crowded", lora("crowded"))
+    hub.hubs.huggingface.fault("/api/models*", Fault.busy("900"))
+    both = hub.hub("search", text="crowded", hub=["huggingface", "civitai"], language="es")
+    assert [each["hub"] for each in both["results"]] == ["civitai"]
+    assert [each["error"] for each in both["trouble"]] == ["hub_busy"] and "paciencia" in both["trouble"][0]["message"]
+    query = {"text": "crowded again", "hub": "huggingface"}
+    answer = requests.get(f"{hub.server.url}{HUB_PATH}/search", params=query, timeout=30)
+    assert answer.status_code == 429 and 0 < int(answer.headers["Retry-After"]) <= 900
+    assert not list(faults(answer.json(), answer_schema("GET", f"{HUB_PATH}/search", 429)))
