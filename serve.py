@@ -89,7 +89,9 @@ def cpu_arguments() -> list[str]:
 def _paths_file(place: Path, models: Path | None, pack: Path | None, pack_name: str) -> Path:
     import yaml
 
-    folders = {kind.value: str(models / kind.value) for kind in Kind} if models else {}
+    folders: dict[str, object] = {kind.value: str(models / kind.value) for kind in Kind} if models else {}
+    if models:
+        folders["is_default"] = True  # what is downloaded goes there, not into that ComfyUI's own folders
     if pack:
         link = place / "custom_nodes" / pack_name
         if not link.exists():
