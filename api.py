@@ -64,9 +64,10 @@ class GenerationConstraints:
 
 @dataclass(frozen=True)
 class PipelineConfig:
-    """How a pipeline works. ``base_model`` is a model file's name or part of it; ``None`` lets the planner
-    choose. ``enable_learning`` is kept for the learning to come: nothing is learned yet. Raises ``BadRequest``
-    naming every fault at once."""
+    """How a pipeline works. ``base_model`` is a model file's name or part of it, or a hub's name for a model that is on
+    the server (page address, AIR urn, Hugging Face repository); ``None`` lets the planner choose.
+    ``enable_learning`` is kept for the learning to come: nothing is learned yet. Raises ``BadRequest`` naming every fault
+    at once."""
 
     base_model: str | None = None
     mode: Mode = Mode.AUTO

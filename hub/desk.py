@@ -50,7 +50,7 @@ class Desk:
         self.answers = Answers(folder / "answers.sqlite", self.options.cache_bytes, self.options.cache_days)
         self.previews = Previews(self.answers, self.web)
         self.sources = {name: Remembering(source, self.answers) for name, source in open_sources(self.web).items()}
-        self.downloads = Downloads(folder, self.web, self._have, self._arrived, busy, patience)
+        self.downloads = Downloads(folder, self.web, self.have, self._arrived, busy, patience)
         self._recognising = threading.Lock()
         self._arrivals: list[Callable[[Download], None]] = []
 
@@ -180,8 +180,8 @@ class Desk:
         self.answers.close()
         self.registry.close()
 
-    def _have(self, sha256: str, size_bytes: int | None) -> tuple[Kind, str] | None:
-        """A local file of these bytes. Files of the same size that nobody hashed yet are hashed now."""
+    def have(self, sha256: str, size_bytes: int | None) -> tuple[Kind, str] | None:
+        """A local file of these bytes, as ComfyUI lists it. Files of the same size that nobody hashed yet are hashed now."""
         known = self.registry.by_sha256(sha256)
         file = (
             next((file for file in known if file.usable), None) or next(iter(known), None) or self._unhashed(sha256, size_bytes)

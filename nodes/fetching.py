@@ -8,7 +8,7 @@ from ..hub.transfer import Stopped
 from ..intelligence.choose_file import is_pickle
 from ..model_card import said
 from ..plan import Kind, ModelFile
-from ..shop import Choice, choose, copy_of, local_copy, order
+from ..shop import Choice, choose, copy_by_bytes, local_copy, order
 from . import host
 from .desk import desk, machine
 from .shelf import shelf
@@ -27,7 +27,7 @@ def model_file(source: str, kind: Kind | None, file: str, node_id: str) -> Model
     if local is not None:
         return local
     choice = choose(desk(), source, machine(), kind, file)
-    local = copy_of(desk(), choice)
+    local = copy_by_bytes(desk(), choice)
     if local is not None:
         return local
     _refuse_unasked(choice)

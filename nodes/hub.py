@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from typing import Any
 
 from comfy_api.latest import io
@@ -26,10 +27,10 @@ class SearchHub(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, **widgets: Any) -> str:
-        """Hubs are asked once a day; a changed library changes what fits."""
+        """Hubs are asked once a day, and again where one did not answer; a changed library changes what fits."""
         from .planning import fingerprint
 
-        return f"{time.time() // DAY_S:.0f}|{fingerprint()}"
+        return f"{time.time() // DAY_S:.0f}|{_unanswered[_key(widgets)]}|{fingerprint()}"
 
     @classmethod
     def execute(cls, language: str, only_fitting: bool, **widgets: Any) -> io.NodeOutput:
@@ -39,6 +40,8 @@ class SearchHub(io.ComfyNode):
         spoken = host.language(language)
         with host.speaking(spoken):
             found = _searched(widgets)
+        key = _key({"language": language, "only_fitting": only_fitting, **widgets})
+        _unanswered[key] += bool(found.trouble)
         found = search_table.only_fitting(found) if only_fitting else found
         table = search_table.table(found, spoken)
         told = [
@@ -128,6 +131,14 @@ class ModelInfo(io.ComfyNode):
             known = look_up(desk(), _given(name_or_hash, "name_or_hash"), machine(), _kind(kind))
         info = card(known, spoken)
         return io.NodeOutput(info, trigger_words(known.file), strength(known.file), to_json(known), ui={"text": [info]})
+
+
+# How often a hub did not answer a search: what ComfyUI's cache then holds must not be shown again.
+_unanswered: Counter[str] = Counter()
+
+
+def _key(widgets: dict[str, Any]) -> str:
+    return json.dumps(widgets, sort_keys=True, default=str)
 
 
 def _search_widgets() -> list[Any]:

@@ -28,7 +28,7 @@ function say(key, values = {}) {
 }
 
 function plain(markdown) {
-  return markdown.replace(/^#+ +/gm, "").replace(/\*\*/g, "").replace(/^- /gm, "• ").replace(/\n{3,}/g, "\n\n");
+  return markdown.replace(/^#+ +/gm, "").replace(/\*\*/g, "").replace(/^- /gm, "• ").replace(/\n{3,}/g, "\n\n").replace(/\\([\\|`*_[\]<>#])/g, "$1");
 }
 
 function explanationBox() {
