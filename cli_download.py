@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import PurePosixPath
 from typing import Any
 
 from .cli_hub import opened
@@ -22,23 +21,27 @@ from .offers import Offer, RemoteFile
 from .shop import Choice, choose, offered, order
 from .terminal import INTERRUPTED, Line, cell, columns, is_agreed, note, say, size, stopping
 
+_THERE = (State.DONE, State.HAVE_IT)
+
 
 def download(options: argparse.Namespace) -> int:
     """Fetch one file to its end and tell what it is. Ctrl-C pauses it."""
     with opened(options) as desk:
         desk.registry.scan()
-        choice = _choice(desk, options)
+        kind = kinds_of([options.kind])[0] if options.kind else None
+        choice = choose(desk, options.ref, machine_here(options.comfyui), kind, options.file)
         if not options.json:
             print("\n".join(_announced(desk, choice, options.language)), flush=True)
         _check(choice, options)
         if choice.fit.verdict is Verdict.HAVE_IT and choice.file.sha256 is None:
             return _have(choice, options)  # known by version and name: nothing to compare with before it is fetched
         desk.downloads.ledger.consent(choice.ref)
-        done = _fetched(desk, order(desk, choice, options.allow_pickle), options.language)
+        ordered = order(desk, choice, options.allow_pickle)
+        done = _fetched(desk, ordered, options.language)
         if done is None:
             note(say("download_paused", options.language, name=choice.name, ref=quoted(options.ref)))
             return INTERRUPTED
-        _print_done(desk, done, choice.offer, choice.file, options)
+        _print_done(desk, done, ordered.state in _THERE, choice.offer, choice.file, options)
     return 0
 
 
@@ -49,23 +52,6 @@ def _have(choice: Choice, options: argparse.Namespace) -> int:
     else:
         print(say("download_have_it", options.language, name=cell(choice.fit.have, 300), folder=choice.kind.value))
     return 0
-
-
-def _choice(desk: Desk, options: argparse.Namespace) -> Choice:
-    machine = machine_here(options.comfyui)
-    kind = kinds_of([options.kind])[0] if options.kind else None
-    if not options.file:
-        return choose(desk, options.ref, machine, kind)
-    offer = desk.describe(desk.ref(options.ref))
-    file = next((file for file in offer.files if options.file in _names(file)), None)
-    if file is None:
-        known = ", ".join(f"{file.id} ({file.name})" if file.id != file.name else file.id for file in offer.files[:20])
-        raise BadRequest("offer_lacks_file", ref=f"--file {options.file}", files=known or "–")
-    return choose(desk, str(offer.ref.of_file(file.id)), machine, kind)
-
-
-def _names(file: RemoteFile) -> tuple[str, ...]:
-    return file.id, file.name, PurePosixPath(file.id).name
 
 
 def _announced(desk: Desk, choice: Choice, language: str) -> list[str]:
@@ -91,7 +77,7 @@ def _check(choice: Choice, options: argparse.Namespace) -> None:
         return
     agreed = None if options.json else is_agreed(say("fetch_unfitting", options.language), options.language)
     if not agreed:
-        reasons = " ".join(render(reason, options.language) for reason in choice.fit.reasons) if options.json else ""
+        reasons = " ".join(render(reason, options.language) for reason in choice.fit.reasons)
         raise BadRequest("download_unfitting" if agreed is None else "download_declined", name=choice.name, reasons=reasons)
 
 
@@ -105,7 +91,8 @@ def _fetched(desk: Desk, ordered: Download, language: str) -> Download | None:
         with stopping() as stop:
             done = desk.downloads.wait(ordered.id, stop, progress.show)
     except Stopped:
-        return None
+        done = desk.downloads.get(ordered.id)  # it may have come to its end meanwhile
+        return done if done.state in _THERE else None
     finally:
         progress.line.end()
     if done.fault and done.state is State.FAILED:
@@ -142,7 +129,8 @@ def _clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def _print_done(desk: Desk, done: Download, offer: Offer, file: RemoteFile, options: argparse.Namespace) -> None:
+def _print_done(desk: Desk, done: Download, before: bool, offer: Offer, file: RemoteFile, options: argparse.Namespace) -> None:
+    """``before`` says that the file was there before it was asked for."""
     desk.registry.scan()  # another process may have fetched it
     library = desk.registry.library()
     local = library.find(done.kind, done.name)
@@ -154,7 +142,7 @@ def _print_done(desk: Desk, done: Download, offer: Offer, file: RemoteFile, opti
         print(json.dumps({**told, "trigger_words": triggers, "needs": [_need_json(each) for each in needs]}))
         return
     language, values = options.language, {"name": cell(done.name, 300), "folder": done.kind.value}
-    print(say("download_have_it" if done.state is State.HAVE_IT else "download_done", language, **values))
+    print(say("download_have_it" if before or done.state is State.HAVE_IT else "download_done", language, **values))
     print(f"  {say('label_state', language)}: {say(f'state_{state}', language)}")
     for line in offer_lines(offer, language):
         print(f"  {line}")
@@ -189,7 +177,7 @@ def _resume(desk: Desk, options: argparse.Namespace) -> int:
         note(say("download_paused", options.language, name=before.name, ref=quoted(str(before.ref))))
         return INTERRUPTED
     file = offer.file(before.ref.file) or RemoteFile(before.ref.file, before.name, "", before.size_bytes, before.sha256)
-    _print_done(desk, done, offer, file, options)
+    _print_done(desk, done, before.state in _THERE, offer, file, options)
     return 0
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .cli_hub import opened
-from .cli_search import licence_word, offer_lines, quoted
+from .cli_search import licence_word, offer_lines, quoted, strength_text
 from .errors import BadRequest, UserError
 from .hub.cards import cards_of
 from .hub.checksum import file_sha256
@@ -203,13 +203,12 @@ def _delete(desk: Desk, options: argparse.Namespace) -> int:
 
 def _lines(file: ModelFile, language: str) -> list[str]:
     """Everything known of a file, what is not known left out."""
-    low, best, high = file.strength
     about = {
         "model": f"{file.title} {file.version}".strip(),
         "creator": file.creator,
         "base_model": file.base_model,
         "triggers": "; ".join(", ".join(group) for group in file.trigger_groups),
-        "strength": "–".join(f"{each:g}" for each in dict.fromkeys((low, best, high)) if each is not None),
+        "strength": strength_text(file.strength),
         "licence": licence_word(file.licence, language) if file.licence else "",
         "sha256": file.sha256 or "",
         "hub": file.hub_id or "",
@@ -218,7 +217,7 @@ def _lines(file: ModelFile, language: str) -> list[str]:
         "problem": str(UserError(file.problem, language, name=file.name)) if file.problem else "",
     }
     state = say(f"state_{file.verification.value}", language)
-    head = f"{file.kind.value}/{file.name}  {file.family or '?'}  {size(file.size_bytes)}  {state}"
+    head = " | ".join((f"{file.kind.value}/{file.name}", file.family or "?", size(file.size_bytes), state))
     return [
         cell(head, 400),
         *(f"  {say(f'label_{name}', language)}: {cell(text, 500)}" for name, text in about.items() if text),

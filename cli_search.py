@@ -12,11 +12,11 @@ from .errors import BadRequest
 from .hub.desk import Desk, kinds_of
 from .hub.sources import hub_names
 from .intelligence.explain import render
-from .intelligence.offering import Verdict
 from .intelligence.owned import families_owned, query_base_models
 from .local import machine_here
 from .offers import Offer, Period, Query, Sort
 from .plan import Library
+from .search_table import only_fitting
 from .shop import Found, Search, search
 from .terminal import cell, columns, note, say, size
 
@@ -29,11 +29,11 @@ def search_hubs(options: argparse.Namespace) -> int:
     with opened(options, needs_place=False) as desk:
         desk.registry.scan()
         found = search(desk, _query(options, desk), hubs, machine_here(options.comfyui))
-    shown = [each for each in found.found if not (options.fitting and _is_unfit(each))]
+    found = only_fitting(found) if options.fitting else found
     if options.json:
-        print(json.dumps(_search_json(found, shown, options.language)))
+        print(json.dumps(_search_json(found, options.language)))
     else:
-        _print_search(found, shown, options)
+        _print_search(found, options)
     return 0
 
 
@@ -60,13 +60,9 @@ def _fitting_bases(library: Library) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for family in owned for name in query_base_models(family)))
 
 
-def _is_unfit(found: Found) -> bool:
-    return found.choice is None or found.choice.fit.verdict is Verdict.DOES_NOT_FIT
-
-
-def _search_json(search: Search, shown: list[Found], language: str) -> dict[str, Any]:
+def _search_json(search: Search, language: str) -> dict[str, Any]:
     trouble = [str(fault.in_language(language)) for fault in search.trouble]
-    return {"results": [_found_json(each, language) for each in shown], "cursors": search.cursors, "trouble": trouble}
+    return {"results": [_found_json(each, language) for each in search.found], "cursors": search.cursors, "trouble": trouble}
 
 
 def _found_json(found: Found, language: str) -> dict[str, Any]:
@@ -81,18 +77,18 @@ def _found_json(found: Found, language: str) -> dict[str, Any]:
     return told
 
 
-def _print_search(search: Search, shown: list[Found], options: argparse.Namespace) -> None:
+def _print_search(search: Search, options: argparse.Namespace) -> None:
     language = options.language
     for fault in search.trouble:
         note(fault.in_language(language))
-    if not shown:
+    if not search.found:
         note(say("nothing_found", language))
         return
     if options.verbose:
-        print("\n\n".join(_reasoned(found, language) for found in shown))
+        print("\n\n".join(_reasoned(found, language) for found in search.found))
     else:
         heads = ("title", "kind", "base_model", "size", "downloads", "licence", "fit", "ref")
-        rows = [[say(f"head_{head}", language) for head in heads], *(_row(found, language) for found in shown)]
+        rows = [[say(f"head_{head}", language) for head in heads], *(_row(found, language) for found in search.found)]
         print(columns(rows))
     print("\n" + say("to_download", language))
     for hub, cursor in search.cursors.items():
@@ -140,15 +136,21 @@ def licence_word(licence: Mapping[str, Any], language: str) -> str:
     return say("licence_commercial" if any(use in str(uses) for use in ("Image", "Sell")) else "licence_private", language)
 
 
+def strength_text(strength: tuple[float | None, float | None, float | None]) -> str:
+    """``0.7 (0.6–0.8)``, or what is known of it."""
+    low, best, high = (None if each is None else f"{each:g}" for each in strength)
+    span = f"{low}–{high}" if low and high and low != high else low or high or ""
+    return f"{best} ({span})" if best and span and span != best else best or span
+
+
 def offer_lines(offer: Offer, language: str) -> list[str]:
     """What a hub says of a model, as labelled lines; what it does not say is left out."""
-    low, best, high = offer.strength
     about = {
         "model": f"{offer.title} {offer.version_name}".strip(),
         "creator": offer.creator,
         "base_model": offer.base_model,
         "triggers": "; ".join(", ".join(group) for group in offer.trigger_groups),
-        "strength": "–".join(f"{each:g}" for each in dict.fromkeys((low, best, high)) if each is not None),
+        "strength": strength_text(offer.strength),
         "licence": licence_word(offer.licence, language),
         "page": offer.page_url,
     }
