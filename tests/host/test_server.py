@@ -50,7 +50,7 @@ def test_no_node_lists_model_files(host: Host) -> None:
     known = host.client.get("/object_info")
     text = json.dumps({node: known[node] for node in NODES})
     assert "toy_sd15" not in text
-    assert len(text) < 60_000
+    assert len(text) < 40_000  # 32,467 for these nodes on 0.33; a list of models would grow it
 
 
 def test_translations_are_served(host: Host) -> None:
