@@ -75,7 +75,7 @@ class _Progress:
         done, total = download.done_bytes // MB, (download.size_bytes or 0) // MB
         values = {"name": download.name, "done": done, "total": total, "speed": f"{download.bytes_per_s / MB:.1f}"}
         key = "progress_waiting" if download.state is State.WAITING else "progress" if total else "progress_unsized"
-        host.progress_text(self._node_id, said(key, self._language, **values))
+        host.progress_text(self._node_id, "" if download.state.over else said(key, self._language, **values))
         if not host.is_interrupted():  # then the wait is about to end, and pauses the download first
             self._bar(done, max(total, done, 1))
 

@@ -49,7 +49,7 @@ class SearchHub(io.ComfyNode):
             for each in found.found
         ]
         shown = json.dumps(told, ensure_ascii=False)
-        return io.NodeOutput(table, shown, search_table.first_ref(found), ui={"text": [table]})
+        return io.NodeOutput(table, shown, search_table.first_ref(found), ui={"text": [search_table.lines(found, spoken)]})
 
 
 class DownloadModel(io.ComfyNode):
