@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from .errors import BadRequest, MissingModel, UserError, sentence
+from .errors import BadRequest, MissingModel, Unreachable, UserError, sentence
 from .hub.desk import Desk, shown_name
 from .hub.download import Download
+from .hub.refusals import NotFound
 from .intelligence.candidates import MODEL_KINDS
 from .intelligence.choose_file import choose_file, only_diffusers
 from .intelligence.explain import render
@@ -189,9 +190,11 @@ def base_model(desk: Desk, text: str, machine: Machine, language: str = "en") ->
         choice = choose(desk, text, machine)
     except UserError as fault:
         known = _by_official_name(ref, models)
-        if known is None:
-            raise fault.in_language(language) from fault
-        return known.name
+        if known is not None:
+            return known.name
+        if text == str(ref.model) and isinstance(fault, (NotFound, Unreachable)):
+            return text  # a path with a slip in it looks the same: the plan says what is near
+        raise fault.in_language(language) from fault
     local = _here(choice.ref if ref.file else choice.offer.ref, _sums(choice, ref), library, MODEL_KINDS)
     if local is None and (local := _same_file(choice, models)) is None:
         raise _mended_by(_absent(text, language), (_wanted(choice),), language)

@@ -179,7 +179,7 @@ def test_without_a_network_the_official_name_of_a_repositorys_file_will_do(open_
     desk = open_desk(offline=True)
     assert shop.base_model(desk, "maker/official", MACHINE) == "official.safetensors"
     with pytest.raises(Unreachable, match="sin conexión"):
-        shop.base_model(desk, "maker/unknown", MACHINE, "es")
+        shop.base_model(desk, "https://huggingface.co/maker/unknown", MACHINE, "es")
 
 
 def test_a_diffusers_folder_is_refused_with_the_single_file(desk, tree):
@@ -297,6 +297,13 @@ def test_the_table_holds_what_hubs_write_in_one_cell(desk, hubs):
 
 
 # --------------------------------------------------------------------------- everything known
+
+
+def test_a_path_with_a_slip_is_left_to_the_plan_which_says_what_is_near(open_desk, hubs):
+    for desk in (open_desk(), open_desk(offline=True)):
+        assert shop.base_model(desk, "SDXL/juggernautt", MACHINE) == "SDXL/juggernautt"
+    with pytest.raises(NotFound):
+        shop.base_model(open_desk(), f"{hubs.huggingface.url}/SDXL/juggernautt", MACHINE)
 
 
 def test_a_downloads_card_says_what_the_hub_and_the_bytes_say(desk, hubs):
