@@ -30,7 +30,8 @@ class Options:
     addresses, as of a mirror on this machine) that downloads may be redirected to; ``allowed`` are references that a workflow may download unasked (``*``
     stands for anything); sizes in bytes, ages in days. ``remote_clients`` lets computers other than this one
     start downloads and change settings; ``recognise`` that new files are looked up at the hubs in idle time, which
-    tells the hubs their hashes: off until the person asks for it once."""
+    tells the hubs their hashes: off until the person asks for it once; ``xet`` that large files come over Xet where
+    the hub and this machine have it."""
 
     offline: bool = False
     civitai: tuple[str, ...] = ("https://civitai.com", "https://civitai.red")
@@ -42,6 +43,7 @@ class Options:
     remote_clients: bool = False
     nsfw: bool = False
     recognise: bool = False
+    xet: bool = True
     cache_bytes: int = 500_000_000
     cache_days: int = 90
 
@@ -120,6 +122,8 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
         found["offline"] = True
     if environ.get("INTELLIGENT_GENERATION_REMOTE_CLIENTS", "").lower() in _TRUE:
         found["remote_clients"] = True
+    if environ.get("HF_HUB_DISABLE_XET", "").lower() in _TRUE:
+        found["xet"] = False
     if address := environ.get("HF_ENDPOINT"):
         found["huggingface"] = address
     if listed := environ.get("INTELLIGENT_GENERATION_CIVITAI"):

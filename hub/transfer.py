@@ -25,8 +25,9 @@ from ..errors import Unreachable, UserError
 from .headers import MAX_HEADER_BYTES, SAFE_EXTENSIONS, foreign, read_header
 from .part_file import keeping, part_of, place, size_of
 from .refusals import NotFound, Refused
-from .stream import BLOCK_BYTES, FIRST_BYTES, blocks_of
+from .stream import BLOCK_BYTES, FIRST_BYTES
 from .web import READ_TIMEOUT_S, Web, pause_after
+from .xet import Xet, XetLost
 
 LONGEST_PAUSE_S = 900.0  # a hub may ask a download, which nobody watches, for more patience than a search
 RESERVE_BYTES = 512 * 1024**2  # left free on the disk: ComfyUI and the system need some
@@ -89,6 +90,9 @@ class Transfer:
     patience: Patience = PATIENCE
     sleep: Callable[[float], None] = time.sleep
     resumed: bool = False
+
+    def __post_init__(self) -> None:
+        self.xet = Xet(self.web, self.job.hub, self.stop, untried=self.job.sha256 is not None)
 
     def run(self) -> str:
         """Fetch, prove and place the file; its SHA-256. Raises ``Stopped``, ``Unreachable``, ``Refused``, or a
@@ -182,10 +186,10 @@ class Transfer:
         done, watch = start, _Watch(self.patience)
         most = self.job.largest_bytes if total is None else total
         self.on_progress(done, total)
-        for block in self._line(response):
+        for block in self._line(start, total, response):
             if self.stop():
                 raise Stopped
-            if not done:
+            if not done and not self.xet.running:  # what comes over Xet, its sum alone proves
                 self._look_at(bytes(block[:FIRST_BYTES]), response.headers.get("Content-Type", ""))
             done += len(block)
             if done > most:
@@ -198,10 +202,12 @@ class Transfer:
         if "Content-Length" in response.headers and done != total:
             raise self._lost(response)
 
-    def _line(self, response: requests.Response) -> Iterator[memoryview]:
+    def _line(self, start: int, total: int | None, response: requests.Response) -> Iterator[memoryview]:
         try:
-            yield from blocks_of(response)
-        except (urllib3.exceptions.HTTPError, requests.RequestException, HTTPException, OSError) as fault:
+            yield from self.xet.blocks(start, total, response)
+        except (urllib3.exceptions.HTTPError, requests.RequestException, HTTPException, OSError, XetLost) as fault:
+            if self.stop():
+                raise Stopped from fault
             raise self._lost(response) from fault
 
     def _look_at(self, block: bytes, content_type: str) -> None:
@@ -220,7 +226,8 @@ class Transfer:
 
     def _proven(self) -> str:
         sha256 = self._fetch_all()
-        if self.job.sha256 not in (None, sha256) and self.resumed:
+        if self.job.sha256 not in (None, sha256) and (self.resumed or self.xet.used):
+            self.xet.give_up()
             self._forget()  # perhaps joined from two versions of the file: once more, from the start
             sha256 = self._fetch_all()
         fault = self._fault(sha256, self._have())

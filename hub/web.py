@@ -34,7 +34,7 @@ PIECE_BYTES = 1 << 16
 BUSY = frozenset({429, 503})
 PASSING = frozenset({500, 502, 504, 520, 521, 522, 523, 524})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_AGENT = "intelligent-generation (ComfyUI custom nodes)"
+AGENT = "intelligent-generation (ComfyUI custom nodes)"
 
 Sleep = Callable[[float], None]
 Origin = tuple[str, str, int | None]
@@ -82,17 +82,21 @@ class Web:
     def open(
         self, hub: str, url: str, *, params: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None
     ) -> requests.Response:
-        """An open answer of status 200, 206 or 416, its body unread, after every redirect was followed and vetted."""
+        """An open answer of status 200, 206 or 416, its body unread, after every redirect was followed and vetted;
+        ``history`` holds the answers that led there, the first first."""
         if self.options.offline:
             raise Unreachable("hub_offline", hub=hub)
+        passed: list[requests.Response] = []
         for _ in range(MAX_REDIRECTS):
             response = self._ask(hub, url, params, headers or {})
             if response.status_code not in _REDIRECTS:
                 break
             url, params = _joined(response.url, response.headers.get("Location", "")), None
             response.close()
+            passed.append(response)
         else:
             raise Refused("hub_redirects", hub=hub)
+        response.history = passed
         if response.status_code in (200, 206, 416):
             return response
         with response:
@@ -144,7 +148,7 @@ class Web:
         session: requests.Session | None = getattr(self._sessions, "session", None)
         if session is None:
             session = self._sessions.session = requests.Session()
-            session.headers["User-Agent"] = _AGENT
+            session.headers["User-Agent"] = AGENT
             session.auth = _no_netrc
             session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
             for scheme in ("http://", "https://"):

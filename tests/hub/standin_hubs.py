@@ -312,12 +312,14 @@ class _Repo:
 
 
 class HuggingFace:
-    """``tokens`` are the keys that are accepted; ``granted`` those that may read gated and private repositories."""
+    """``tokens`` are the keys that are accepted; ``granted`` those that may read gated and private repositories;
+    ``xet`` the Xet storage (``standin_xet.py``) that large files also lie in."""
 
     def __init__(self, cdn: Cdn) -> None:
         self.repos: dict[str, _Repo] = {}
         self.tokens: set[str] = {"hf_standin_1234", "hf_granted_1234"}
         self.granted: set[str] = {"hf_granted_1234"}
+        self.xet = None
         self._cdn, self._hashes, self.server = cdn, {}, Server(self._answer)
         self.url, self.fault, self.asked, self.heal = self.server.url, self.server.fault, self.server.asked, self.server.heal
 
@@ -344,6 +346,8 @@ class HuggingFace:
             return self._search(asked)
         if found := re.fullmatch(r"/api/models/([^/]+/[^/]+)(?:/revision/(.+))?", asked.path):
             return self._info(found[1], found[2], asked)
+        if found := re.fullmatch(r"/api/models/([^/]+/[^/]+)/xet-read-token/(\w+)", asked.path):
+            return self._xet_key(*found.groups(), token)
         if found := re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", asked.path):
             return self._resolve(*found.groups(), token)
         return said({"error": "Not Found"}, 404)
@@ -410,7 +414,19 @@ class HuggingFace:
             return Answer(served=content, headers=headers, etag=f'"{digest[:40]}"')
         url = self._cdn.put(f"/xet-bridge-us/{digest[:24]}/{digest}", content, etag=f'"{digest}"')
         linked = {"X-Linked-ETag": f'"{digest}"', "X-Linked-Size": str(size_of(content))}
+        if self.xet is not None:
+            route = f"{self.url}/api/models/{name}/xet-read-token/{sha}"
+            linked |= {"X-Xet-Hash": self.xet.put(content), "X-Xet-Refresh-Route": route}
+            linked["Link"] = f'<{route}>; rel="xet-auth", <{self.url}/recon>; rel="xet-reconstruction-info"'
         return Answer(302, headers={**headers, **linked, "Location": url})
+
+    def _xet_key(self, name: str, sha: str, token: str | None) -> Answer:
+        repo = self._seen(name, token)
+        if isinstance(repo, Answer):
+            return repo
+        if repo.gate == "gated" and token not in self.granted:
+            return _gated(name, token)
+        return said(self.xet.give_key()) if self.xet and sha in repo.revisions else said({"error": "not found"}, 404)
 
     def _seen(self, name: str, token: str | None) -> _Repo | Answer:
         repo = self.repos.get(name)
