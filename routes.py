@@ -76,7 +76,7 @@ ROUTES: tuple[Route, ...] = (
     _get(f"{HUB_PATH}/file", "library_routes.file", "kind", "name", "sha256"),
     _post(f"{HUB_PATH}/files/delete", "library_routes.delete", "kind", "name", "confirmed"),
     _get(f"{HUB_PATH}/recognise", "library_routes.recognition_state", access=_HERE),
-    _post(f"{HUB_PATH}/recognise", "library_routes.recognise", "refresh"),
+    _post(f"{HUB_PATH}/recognise", "library_routes.recognise", "refresh", "updates"),
     _post(f"{HUB_PATH}/recognise/stop", "library_routes.stop_recognition"),
     _get(f"{HUB_PATH}/cache", "settings_routes.cache_sizes"),
     _post(f"{HUB_PATH}/cache/clear", "settings_routes.clear_cache", "kind", "key"),

@@ -52,7 +52,7 @@ class Recognition:
         """``running``, ``done`` of ``total`` files, the ``name`` it is at, the last report and trouble as ``message``."""
         return dict(self._state)
 
-    def start(self, refresh: bool = False) -> dict[str, object]:
+    def start(self, refresh: bool = False, updates: bool = False) -> dict[str, object]:
         """Begin, or find it running. New files are looked up in idle time from now on."""
         with self._lock:
             if self._thread is None or not self._thread.is_alive():
@@ -60,7 +60,7 @@ class Recognition:
                     desk().change_options({"recognise": True})
                 self._stop.clear()
                 self._state = {"running": True, "done": 0, "total": 0, "name": "", "message": None}
-                self._thread = threading.Thread(target=self._run, args=(refresh,), name="iig-recognise", daemon=True)
+                self._thread = threading.Thread(target=self._run, args=(refresh, updates), name="iig-recognise", daemon=True)
                 self._thread.start()
         return self.state()
 
@@ -69,11 +69,12 @@ class Recognition:
         self._stop.set()
         return self.state()
 
-    def _run(self, refresh: bool) -> None:
+    def _run(self, refresh: bool, updates: bool) -> None:
         try:
             shelf().look().join()
             report = desk().recognise(self._stop.is_set, self._follow, refresh)
-            trouble = [str(fault.in_language(host.language("auto"))) for fault in report.trouble]
+            newer = desk().find_newer(self._stop.is_set, self._follow).trouble if updates else ()
+            trouble = dict.fromkeys(str(fault.in_language(host.language("auto"))) for fault in (*report.trouble, *newer))
             told = {"hashed": report.hashed, "identified": report.identified, "complete": report.complete}
             self._state = {**self._state, **told, "message": " ".join(trouble) or None}
         except UserError as fault:

@@ -85,9 +85,9 @@ def delete(asked: Asked) -> dict[str, Any]:
 
 
 def recognise(asked: Asked) -> dict[str, Any]:
-    """Begin to hash local files and to look them up, or find that running."""
+    """Begin to hash local files and to look them up (``updates``: for newer versions, too), or find that running."""
     desk()  # settings that cannot be read are said here, not in the thread
-    return recognition().start(asked.flag("refresh"))
+    return recognition().start(asked.flag("refresh"), asked.flag("updates"))
 
 
 def stop_recognition(asked: Asked) -> dict[str, Any]:

@@ -307,7 +307,11 @@ def test_files_are_recognised_and_deleted_on_request_only(hub: Hubs) -> None:
     assert hub.post(f"{HUB_PATH}/recognise")["running"]
     wait_until(lambda: not hub.hub("recognise")["running"], 60)
     row = hub.hub("file", kind="loras", name="mystery.safetensors")["file"]
-    assert row["hub_id"] == added.ref and row["trigger_groups"] == [["stray style"]]
+    assert row["hub_id"] == added.ref and row["trigger_groups"] == [["stray style"]] and not row["newer"]
+    newer = offered(hub, "stray_v2", lora("stray", 200), "stray style", model_id=added.model_id)
+    hub.post(f"{HUB_PATH}/recognise", updates=True, refresh=True)
+    wait_until(lambda: not hub.hub("recognise")["running"], 60)
+    assert hub.hub("file", kind="loras", name="mystery.safetensors")["file"]["newer"] == str(newer.version_id)
     assert not hub.post(f"{HUB_PATH}/recognise/stop")["running"]
     path = f"{HUB_PATH}/files/delete"
     assert hub.post(path, 400, kind="loras", name="mystery.safetensors")["error"] == "request_not_confirmed"
