@@ -160,7 +160,7 @@ def _packages() -> str | None:
 
 def _read(order: dict[str, object], count: int, stop: Callable[[], bool]) -> Iterator[memoryview]:
     """``count`` bytes from a process that was given ``order``. Raises ``XetLost`` where there are fewer or more."""
-    with tempfile.TemporaryFile() as said, _running(order, said) as process, _watched(process, stop) as watch:
+    with _running(order) as (process, said), _watched(process, stop) as watch:
         assert process.stdout
         for memory in cycle([memoryview(bytearray(BLOCK_BYTES)) for _ in range(BLOCKS)]):
             got = watch.fill(process.stdout, memory[: min(count, BLOCK_BYTES)])
@@ -173,36 +173,36 @@ def _read(order: dict[str, object], count: int, stop: Callable[[], bool]) -> Ite
 
 
 @contextmanager
-def _running(order: dict[str, object], said: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
-    """The process, killed at the latest when the block is left; what it writes on the way goes with it."""
+def _running(order: dict[str, object]) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
+    """The process and what it complains of; killed, and its scratch folder gone, when the block is left."""
     scratch = tempfile.TemporaryDirectory(prefix="intelligent-generation-", ignore_cleanup_errors=True)
-    process = subprocess.Popen(
-        [sys.executable, "-I", "-S", str(_SCRIPT)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=said,
-        bufsize=0,
-        env=_environment(scratch.name),
-        creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-    )
-    try:
-        assert process.stdin
-        with process.stdin as orders:
-            orders.write(json.dumps(order).encode())  # not as an argument: those any user of this machine can read
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-        if process.stdout:
-            process.stdout.close()
-        scratch.cleanup()
+    with scratch, open(Path(scratch.name) / "complaints", "w+b") as said:
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(_SCRIPT)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=said,
+            bufsize=0,
+            env=_environment(scratch.name),
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        )
+        try:
+            assert process.stdin
+            with process.stdin as orders:
+                orders.write(json.dumps(order).encode())  # as an argument any user of this machine could read it
+            yield process, said
+        finally:
+            process.kill()
+            process.wait()
+            if process.stdout:
+                process.stdout.close()
 
 
 def _environment(scratch: str) -> dict[str, str]:
     """Ours without our keys; what the client logs and stages lies in a folder of this run."""
     keys = {name for names in VARIABLES.values() for name in names}
-    own = {"HF_HOME": scratch, "HF_XET_CACHE": scratch}
-    return {name: value for name, value in os.environ.items() if name not in keys} | own
+    kept = {name: value for name, value in os.environ.items() if name not in keys}
+    return kept | {"HF_HOME": scratch, "HF_XET_CACHE": scratch}
 
 
 @contextmanager

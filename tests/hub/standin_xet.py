@@ -22,12 +22,12 @@ HEADER = 8  # version, packed length (3 bytes), scheme, unpacked length (3 bytes
 
 class Cas:
     """``versions`` of the reconstruction API that it answers; keys it gave out are ``issued``, each good for
-    ``lifetime_s``; ``spoilt`` serves chunks of the right length whose last bytes are wrong."""
+    ``lifetime_s`` and ``plans_a_key`` questions; ``spoilt`` serves chunks of the right length whose last bytes are wrong."""
 
-    def __init__(self, versions: tuple[int, ...] = (2, 1), lifetime_s: float = 3600) -> None:
-        self.versions, self.lifetime_s = versions, lifetime_s
+    def __init__(self, versions: tuple[int, ...] = (2, 1), lifetime_s: float = 3600, plans_a_key: int = 1000) -> None:
+        self.versions, self.lifetime_s, self.plans_a_key = versions, lifetime_s, plans_a_key
         self.spoilt = False
-        self.issued: dict[str, float] = {}
+        self.issued: dict[str, list[float]] = {}  # until when, and for how many questions more
         self._files: dict[str, tuple[int, list[str]]] = {}
         self._xorbs: dict[str, bytes] = {}
         self._numbers = itertools.count(1)
@@ -43,9 +43,13 @@ class Cas:
         self._files[name] = (len(raw), named)
         return name
 
+    def xorb_at(self, name: str, offset: int) -> str:
+        """The path of the xorb that holds this byte of a file."""
+        return f"/xorbs/{self._files[name][1][offset // (CHUNK * XORB_CHUNKS)]}"
+
     def give_key(self) -> dict[str, Any]:
         key, expires = f"xet-key-{next(self._numbers)}", time.time() + self.lifetime_s
-        self.issued[key] = expires
+        self.issued[key] = [expires, self.plans_a_key]
         return {"accessToken": key, "exp": int(expires), "casUrl": self.url}
 
     def _keep(self, raw: bytes) -> str:
@@ -60,7 +64,9 @@ class Cas:
         found = re.fullmatch(r"/v(\d)/reconstructions/(\w+)", asked.path)
         if not found or int(found[1]) not in self.versions or found[2] not in self._files:
             return said({"error": "not found"}, 404)
-        if self.issued.get(bearer(asked) or "", 0) < time.time():
+        key = self.issued.get(bearer(asked) or "", [0, 0])
+        key[1] -= 1
+        if key[0] < time.time() or key[1] < 0:
             return said({"error": "unauthorized"}, 401)
         return self._plan(int(found[1]), *self._files[found[2]], asked.headers.get("range", f"bytes=0-{1 << 60}"))
 
