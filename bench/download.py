@@ -1,6 +1,6 @@
 """What a verified download costs beside an unverified one and beside other programs.
 
-    python bench/download.py [--size-mb 2000] [--rounds 3] [--quick] [--place DIR]
+    python bench/download.py [--size-mb 2000] [--rounds 5] [--quick] [--place DIR]
 
 A server in a process of its own sends one file over loopback; each client runs in a process of its own and
 writes into the same folder: our transfer, the same with hashing off, huggingface_hub's ``http_get``, and curl and
@@ -156,7 +156,7 @@ def run_once(name: str, url: str, folder: Path, size: int, sha256: str) -> dict[
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--size-mb", type=int, default=2000)
-    options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--rounds", type=int, default=5)
     options.add_argument("--quick", action="store_true", help="300 MB, one round")
     options.add_argument("--place", type=Path, help="write below this folder instead of the temporary one")
     options.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
@@ -180,8 +180,9 @@ def compare(size_mb: int, rounds: int, place: Path | None) -> None:
         size, sha256 = source.stat().st_size, sha256_of(source)
         runs: dict[str, list[dict[str, float]]] = {name: [] for name in names}
         with serving(source) as url:
-            for _ in range(rounds):
-                for name in names:
+            for number in range(rounds):
+                turned = names[number % len(names) :] + names[: number % len(names)]  # who goes first finds colder memory
+                for name in turned:
                     runs[name].append(run_once(name, url, Path(work) / "target", size, sha256))
     figures = {name: {key: median(run[key] for run in held) for key in held[0]} for name, held in runs.items()}
     for name, figure in figures.items():
