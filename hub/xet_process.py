@@ -17,12 +17,12 @@ SETTINGS = {
     "client.retry_base_delay": "500ms",
     "client.retry_max_attempts": 2,  # plain HTTPS stands by
     "client.retry_max_duration": "30s",
-    "reconstruction.download_buffer_limit": "32mb",
-    "reconstruction.download_buffer_perfile_size": "16mb",
-    "reconstruction.download_buffer_size": "16mb",
-    "reconstruction.max_reconstruction_fetch_size": "8mb",
-    "reconstruction.min_prefetch_buffer": "16mb",
-    "reconstruction.min_reconstruction_fetch_size": "8mb",
+    "reconstruction.download_buffer_limit": "24mb",
+    "reconstruction.download_buffer_perfile_size": "12mb",
+    "reconstruction.download_buffer_size": "12mb",
+    "reconstruction.max_reconstruction_fetch_size": "6mb",
+    "reconstruction.min_prefetch_buffer": "12mb",
+    "reconstruction.min_reconstruction_fetch_size": "6mb",
     "telemetry.enabled": False,
 }
 WRITE_BYTES = 1 << 20
