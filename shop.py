@@ -120,7 +120,8 @@ def _named(desk: Desk, offer: Offer, ref: Ref, machine: Machine, library: Librar
     alike = (each for each in offer.files if PurePosixPath(each.name).name.casefold() == called)
     file = offer.file(ref.file) or next(alike, None)
     if file is None:
-        raise BadRequest("offer_lacks_file", ref=str(ref), files=", ".join(file.id for file in offer.files[:20]) or "–")
+        files = ", ".join(file.id if file.name in file.id else f"{file.id} ({file.name})" for file in offer.files[:20])
+        raise BadRequest("offer_lacks_file", ref=str(ref), files=files or "–")
     where = kind or folder_kind(offer, file)
     if where is None:
         raise BadRequest("offer_kind_unknown", ref=str(ref), kinds=", ".join(each.value for each in Kind))

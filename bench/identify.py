@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import importlib.util
 import json
 import os
 import random
@@ -30,18 +29,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from scan import load_pack  # type: ignore[import-not-found]
+
 MB = 1 << 20
 KILLS = 4
-
-
-def load_pack() -> None:
-    if "pack" not in sys.modules:
-        spec = importlib.util.spec_from_file_location("pack", ROOT / "__init__.py", submodule_search_locations=[str(ROOT)])
-        assert spec and spec.loader
-        module = importlib.util.module_from_spec(spec)
-        sys.modules["pack"] = module
-        spec.loader.exec_module(module)
 
 
 # --------------------------------------------------------------------------- sums
