@@ -345,7 +345,7 @@ def _by_name(library: Library) -> dict[tuple[Kind, str], ModelFile]:
 class Machine:
     """What a plan may count on. ``vram_bytes`` and ``ram_bytes`` are what is there less what others use, in
     whole GiB so that a plan does not flip because our own model is loaded. ``seconds_per_step`` maps
-    ``estimate.timing_key`` to times measured here."""
+    ``estimate.timing_key`` to times measured here, ``peak_factors`` families to measured peak ÷ estimated peak."""
 
     device: str = "cpu"
     vram_bytes: int = 0
@@ -354,16 +354,62 @@ class Machine:
     samplers: tuple[str, ...] = ()
     schedulers: tuple[str, ...] = ()
     seconds_per_step: Mapping[str, float] = field(default_factory=dict)
+    peak_factors: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Liking:
+    """How something is liked by this person: ``score`` −1…1 against what is usual for them, already shrunk to it where
+    there is little evidence; ``stars`` the mean of ``ratings`` ratings; ``about`` what these were ("portrait", "" =
+    anything). ``strength`` is the LoRA strength they like; ``tried`` says that the score was lifted to find out more."""
+
+    score: float = 0.0
+    ratings: int = 0
+    stars: float | None = None
+    about: str = ""
+    strength: float | None = None
+    tried: bool = False
+
+    def __post_init__(self) -> None:
+        refuse([f"score {self.score} (-1–1)"] if not -1 <= self.score <= 1 else [])
+
+
+@dataclass(frozen=True)
+class Lean:
+    """A setting as this person likes it: ``factor`` on the usual number (steps, cfg, guidance), or a ``name`` (sampler,
+    size as "832x1216"); the evidence as in ``Liking``, ``usual_stars`` what the usual setting got."""
+
+    factor: float = 1.0
+    name: str = ""
+    ratings: int = 0
+    stars: float | None = None
+    usual_stars: float | None = None
+    about: str = ""
+    tried: bool = False
+
+
+@dataclass(frozen=True)
+class Leaning:
+    """What is known of this person's likings on one model family: LoRAs and settings by name, and pairs of LoRAs that
+    disappointed together (names in alphabetical order)."""
+
+    loras: Mapping[str, Liking] = field(default_factory=dict)
+    settings: Mapping[str, Lean] = field(default_factory=dict)
+    avoided: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(frozen=True)
 class Taste:
-    """What is known of this person's likings: per LoRA or checkpoint name a liking in −1…1 and the ratings
-    behind it."""
+    """What is known of this person's likings, as far as it bears on one prompt: checkpoints by name, the rest by
+    family. ``version`` changes with whatever they say."""
 
     version: int = 0
-    loras: Mapping[str, tuple[float, int]] = field(default_factory=dict)
-    checkpoints: Mapping[str, tuple[float, int]] = field(default_factory=dict)
+    checkpoints: Mapping[str, Liking] = field(default_factory=dict)
+    families: Mapping[str, Leaning] = field(default_factory=dict)
+
+    def on(self, family: str) -> Leaning:
+        """The likings on this family."""
+        return self.families.get(family, Leaning())
 
 
 # --------------------------------------------------------------------------- what was decided

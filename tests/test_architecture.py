@@ -12,7 +12,7 @@ import pytest
 from pack.errors import LANGUAGES
 
 ROOT = Path(__file__).parent.parent
-CORE = ("plan", "offers", "values", "errors", "data", "intelligence", "graph", "pipeline")
+CORE = ("plan", "offers", "feedback", "values", "errors", "data", "intelligence", "graph", "pipeline")
 HOST = {"comfy", "comfy_api", "comfy_execution", "folder_paths", "server", "nodes", "execution", "comfyui_version"}
 HEAVY = {
     "torch",
@@ -33,12 +33,14 @@ MAY_IMPORT = {
     "values": {"errors"},
     "errors": set(),
     "offers": {"plan", "values", "errors"},
+    "feedback": {"plan", "values", "errors"},
     "files": set(),
     "data": {"plan", "errors"},
-    "intelligence": {"plan", "offers", "values", "data", "errors"},
+    "intelligence": {"plan", "offers", "feedback", "values", "data", "errors"},
     "graph": {"plan", "values", "data", "errors"},
     "pipeline": {"intelligence", "plan", "data", "errors"},
     "hub": {"plan", "offers", "values", "data", "errors", "files"},
+    "learning": {"plan", "feedback", "values", "errors", "files"},
     "demo": {"data", "plan"},
 }
 WORDS = {language: ROOT / "locales" / language for language in LANGUAGES}
@@ -106,7 +108,7 @@ def test_only_nodes_knows_the_host_and_nothing_heavy_loads_early(path: Path) -> 
 
 def test_loading_the_nodes_loads_no_planner_and_no_library() -> None:
     """ComfyUI's start pays for what ``nodes/__init__.py`` reaches at module level: the nouns, nothing that decides."""
-    light = {"plan", "values", "errors", "routes", "files"}
+    light = {"plan", "feedback", "values", "errors", "routes", "files"}
     reached, waiting = set(), ["__init__"]
     while waiting:
         module = waiting.pop()
