@@ -282,6 +282,7 @@ class Glimpse:
     relation: Relation
     actions: frozenset[Action] = frozenset()
     rated: bool = False
+    batch: str = ""
 
 
 @dataclass(frozen=True)
@@ -354,4 +355,3 @@ class Batch:
     seconds: float | None = None
     winner: int | None = None
     at: float = 0.0
-

@@ -17,7 +17,7 @@ from .intelligence.named import stem
 from .intelligence.negative import write_negative
 from .intelligence.settings import Situation, choose_settings
 from .intelligence.write_prompt import write_prompt
-from .plan import Analysis, Kind, Library, LoraChoice, Machine, Mode, Plan, Reason, Request, Taste
+from .plan import Analysis, Kind, Library, LoraChoice, Machine, Mode, Plan, Proposed, Reason, Request, Taste
 
 if TYPE_CHECKING:
     from .intelligence.ranking import Vectors
@@ -70,6 +70,7 @@ def make_plan(
         reasons=(*model.reasons, *lora_reasons, *reasons, *fitted.reasons, *prompt_reasons, *negative_reasons, *advised),
         warnings=(*model.warnings, *lora_warnings, *warnings, *fitted.warnings, *negative_warnings, *check(draft)),
         library_version=library.version,
+        proposed=Proposed(fitted.settings, tuple(choice.use for choice in chosen)),
     )
 
 

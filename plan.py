@@ -173,7 +173,8 @@ class Fixed:
 @dataclass(frozen=True)
 class Request:
     """What the person wants. ``loras`` fixes the stack (an empty tuple means "none at all"); ``has_image``
-    says that an init image comes with it."""
+    says that an init image comes with it. Without ``learning`` the picture is neither planned by what was learned nor
+    recorded."""
 
     prompt: str
     negative: str | None = None
@@ -186,6 +187,7 @@ class Request:
     loras: tuple[LoraUse, ...] | None = None
     has_image: bool = False
     language: str = "en"
+    learning: bool = True
 
     @property
     def keeps_shape(self) -> bool:
@@ -498,6 +500,14 @@ class Estimate:
 
 
 @dataclass(frozen=True)
+class Proposed:
+    """What the planner decided, kept in the plan so that what a person changed in it can be told later."""
+
+    settings: Settings
+    loras: tuple[LoraUse, ...] = ()
+
+
+@dataclass(frozen=True)
 class Plan:
     """Every decision about an image, with its reasons. Nothing about an image is decided anywhere else."""
 
@@ -516,6 +526,7 @@ class Plan:
     reasons: tuple[Reason, ...] = ()
     warnings: tuple[Reason, ...] = ()
     library_version: str = "empty"
+    proposed: Proposed | None = None
     version: int = PLAN_VERSION
 
 

@@ -33,16 +33,18 @@ class AutoPipeline(io.ComfyNode):
     @classmethod
     def execute(cls, seed: int, **widgets: Any) -> io.NodeOutput:
         from ..intelligence.explain import explain
-        from . import planning, runs
+        from . import planning, recall, runs
         from .expand import children, graph_id
 
         with host.speaking(host.language(widgets["language"])):
             request = asking.request_from(widgets)
-            plan = given_plan(widgets) or planning.plan_in_run(request, widgets["reader"])
+            brought = given_plan(widgets)
+            plan = brought or planning.plan_in_run(request, widgets["reader"])
             graph = children(cls.hidden.unique_id, plan, seed, widgets.get("image"))
             said = explain(plan, asking.choice(Verbosity, widgets["verbosity"]), request.language)
         made = Generation(plan, seed, graph_id(graph))
         runs.begin(made)
+        recall.began(made, recall.edited(plan) if brought else planning.proposal(plan), cls.hidden.prompt, cls.hidden.unique_id)
         _announce(cls.hidden, made)
         outputs = (graph.outputs["image"], graph.outputs["latent"], plan.prompt, plan.negative or "", made, said, made.id)
         return io.NodeOutput(*outputs, expand=graph.nodes, ui={"text": [said]})
@@ -73,7 +75,7 @@ def _announce(hidden: Any, made: Generation) -> None:
     host.send("plan", {"node": hidden.unique_id, "generation": text})
 
 
-_HIDDEN = [io.Hidden.unique_id, io.Hidden.extra_pnginfo]
+_HIDDEN = [io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.extra_pnginfo]
 _ALIASES = ["auto", "smart", "prompt to image", "text to image", "recommend", "automático", "generación inteligente"]
 
 

@@ -32,7 +32,7 @@ def _desk() -> Desk:
 
 def machine() -> Machine:
     """This machine, for judging what fits it."""
-    return host.machine(runs.seconds_per_step())
+    return host.machine(runs.seconds_per_step(), runs.peak_factors())
 
 
 def _tell(download: Download) -> None:

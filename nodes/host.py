@@ -30,7 +30,7 @@ def model_folders() -> dict[Kind, list[Path]]:
     return {kind: [Path(path) for path in folder_paths.get_folder_paths(kind.value)] for kind in Kind if kind.value in known}
 
 
-def machine(seconds_per_step: dict[str, float]) -> Machine:
+def machine(seconds_per_step: dict[str, float], peak_factors: dict[str, float]) -> Machine:
     """This machine as a plan may count on it: memory in whole GiB, less what others use, our own loaded
     models counted as free."""
     import comfy.model_management as management
@@ -49,6 +49,7 @@ def machine(seconds_per_step: dict[str, float]) -> Machine:
         samplers=tuple(comfy.samplers.KSampler.SAMPLERS),
         schedulers=tuple(comfy.samplers.KSampler.SCHEDULERS),
         seconds_per_step=seconds_per_step,
+        peak_factors=peak_factors,
     )
 
 

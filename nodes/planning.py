@@ -13,8 +13,8 @@ from ..intelligence.explain import render
 from ..intelligence.named import answering, find_named
 from ..intelligence.wanted import Wanted, wanted_beside
 from ..pipeline import make_plan
-from ..plan import Analysis, Library, Machine, Plan, Reader, Reason, Request, Taste
-from . import host, reading, runs
+from ..plan import Analysis, Library, Machine, Plan, Reader, Reason, Request
+from . import host, reading, recall, runs
 from .semantics import vectors_for
 from .shelf import shelf
 
@@ -24,12 +24,13 @@ def plan_for(request: Request, reader: str = "auto", analysis: Analysis | None =
     ``analysis`` of it is there already. The checkpoint may be a hub's name for a model, too. A fault that a download
     would mend says which, and its value ``wanted`` holds them."""
     library = shelf().library()
-    machine = host.machine(runs.seconds_per_step())
+    machine = host.machine(runs.seconds_per_step(), runs.peak_factors())
     request = _with_local_model(request, library, machine)
     analysis = analysis or read(request.prompt, reader)
     shelf().make_vectors(library)
+    taste, vectors = recall.taste(request, analysis), vectors_for(analysis, library)
     try:
-        plan = make_plan(request, analysis, library, Taste(), machine, vectors=vectors_for(analysis, library))
+        plan = make_plan(request, analysis, library, taste, machine, vectors=vectors)
     except UserError as fault:
         from ..shop import with_offers
 
@@ -48,6 +49,20 @@ def plan_in_run(request: Request, reader: str = "auto", analysis: Analysis | Non
         raise
     _tell_missing(wanted_beside(plan), request.language)
     return plan
+
+
+def proposal(plan: Plan) -> Plan | None:
+    """What the pack would have done with the same prompt had the person fixed neither settings nor LoRAs; ``None`` where
+    they fixed none."""
+    free = recall.free_of(plan.request)
+    if free is None or not free.learning:
+        return None
+    library, machine = shelf().registry.library(), host.machine(runs.seconds_per_step(), runs.peak_factors())
+    taste, vectors = recall.taste(free, plan.analysis), vectors_for(plan.analysis, library)
+    try:
+        return make_plan(_with_local_model(free, library, machine), plan.analysis, library, taste, machine, vectors=vectors)
+    except UserError:
+        return None
 
 
 def _with_local_model(request: Request, library: Library, machine: Machine) -> Request:
@@ -102,4 +117,4 @@ def read(prompt: str, reader: str = "auto") -> Analysis:
 
 def fingerprint() -> str:
     """What a cached Auto Pipeline must not outlive: a changed library or taste."""
-    return f"{shelf().library().version}|{Taste().version}"
+    return f"{shelf().library().version}|{recall.version()}"

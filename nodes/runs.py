@@ -1,5 +1,5 @@
-"""What runs really took: started when a plan expands, ended when its picture arrives, remembered per family
-and size so that the next estimate is a measurement."""
+"""What runs really took: started when a plan expands, ended when its picture arrives; time is remembered per workload,
+peak memory per family, so that the next estimate is a measurement."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from .host import data_folder, log
 
 MAX_REMEMBERED = 256
 LAST = 5  # runs whose median is believed
+PEAK = "peak:"
 _lock = Lock()
 _started: OrderedDict[str, float] = OrderedDict()
 _ended: OrderedDict[str, Measured] = OrderedDict()
@@ -62,13 +63,18 @@ def end(generation: Generation) -> Measured | None:
             return _ended.get(generation.id)
         measured = Measured(time.perf_counter() - started, _peak())
         _put(_ended, generation.id, measured)
-    _remember(generation.plan, measured.seconds)
+    _remember(generation.plan, measured)
     return measured
 
 
 def seconds_per_step() -> dict[str, float]:
     """Measured seconds per step by ``estimate.timing_key``: the median of the last runs."""
-    return {key: median(times) for key, times in _read().items() if times}
+    return {key: median(times) for key, times in _read().items() if times and not key.startswith(PEAK)}
+
+
+def peak_factors() -> dict[str, float]:
+    """Measured ÷ estimated peak memory by family: the median of the last runs; none on a device that does not tell."""
+    return {key.removeprefix(PEAK): median(ratios) for key, ratios in _read().items() if ratios and key.startswith(PEAK)}
 
 
 def _put(table: OrderedDict[str, Any], key: str, value: Any) -> None:
@@ -77,14 +83,25 @@ def _put(table: OrderedDict[str, Any], key: str, value: Any) -> None:
         table.popitem(last=False)
 
 
-def _remember(plan: Plan, seconds: float) -> None:
-    times = _read()
-    key = timing_key(plan.family, plan.settings)
-    times[key] = [*times.get(key, []), seconds / plan.settings.steps][-LAST:]
+def _remember(plan: Plan, measured: Measured) -> None:
+    from filelock import FileLock
+
+    learned = {timing_key(plan.family, plan.settings): measured.seconds / plan.settings.steps}
+    if measured.peak_bytes and plan.estimate.vram_bytes:
+        learned[f"{PEAK}{plan.family}"] = measured.peak_bytes / _uncorrected(plan)
     try:
-        write_whole(_file(), json.dumps(times))
-    except OSError as fault:
+        with FileLock(f"{_file()}.lock", timeout=5):
+            known = _read()
+            known |= {key: [*known.get(key, []), value][-LAST:] for key, value in learned.items()}
+            write_whole(_file(), json.dumps(known))
+    except OSError as fault:  # a lock that is held for long is one, too
         log.warning("run times are not remembered: %s", fault)
+
+
+def _uncorrected(plan: Plan) -> float:
+    """The estimate as the arithmetic had it, before what was measured earlier corrected it."""
+    factor = next((reason.values["factor"] for reason in plan.reasons if reason.key == "vram.measured"), 1.0)
+    return plan.estimate.vram_bytes / float(factor)
 
 
 def _read() -> dict[str, list[float]]:

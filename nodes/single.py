@@ -189,9 +189,11 @@ class ExplainPlan(io.ComfyNode):
     @classmethod
     def execute(cls, plan: Generation, language: str, verbosity: str, image: Any = None) -> io.NodeOutput:
         from ..intelligence.explain import explain
-        from . import runs
+        from . import recall, runs
 
         measured = runs.end(plan) if image is not None else None
+        if measured:
+            recall.finished(plan, measured)
         plan = runs.counted(plan)
         said = explain(plan.plan, asking.choice(Verbosity, verbosity), host.language(language), measured)
         return io.NodeOutput(said, to_json(plan), ui={"text": [said]})
