@@ -13,7 +13,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -21,11 +21,12 @@ import requests
 
 from .client import Client, Follow
 from .errors import LANGUAGES, BadRequest, Unreachable, UserError
+from .feedback import Action, Rating
 from .files import write_whole
 from .intelligence.explain import explain
 from .local import SAVE_NODE, workflow
 from .plan import GIB, Constraints, Fixed, Generation, Kind, LoraUse, Measured, Mode, Plan, Priority, Request, Verbosity
-from .routes import FAMILY_PATH, GUARD_HEADER, PLAN_PATH
+from .routes import ACT_PATH, FAMILY_PATH, GUARD_HEADER, PLAN_PATH, RATE_PATH
 from .values import from_json, refuse, to_json, type_faults
 
 OperationMode = Mode
@@ -65,9 +66,9 @@ class GenerationConstraints:
 @dataclass(frozen=True)
 class PipelineConfig:
     """How a pipeline works. ``base_model`` is a model file's name or part of it, or a hub's name for a model that is on
-    the server (page address, AIR urn, Hugging Face repository); ``None`` lets the planner choose.
-    ``enable_learning`` is kept for the learning to come: nothing is learned yet. Raises ``BadRequest`` naming every fault
-    at once."""
+    the server (page address, AIR urn, Hugging Face repository); ``None`` lets the planner choose. Without
+    ``enable_learning`` pictures are neither planned by what was learned nor recorded. Raises ``BadRequest`` naming every
+    fault at once."""
 
     base_model: str | None = None
     mode: Mode = Mode.AUTO
@@ -183,6 +184,7 @@ class IntelligentGenerationPipeline:
             checkpoint=config.base_model,
             loras=loras if loras is not None or config.mode is not Mode.MANUAL else (),
             language=config.language,
+            learning=config.enable_learning,
         )
 
     def recommend(self, prompt: str, negative: str | None = None) -> Plan:
@@ -202,6 +204,35 @@ class IntelligentGenerationPipeline:
         when it fails, ``Unreachable`` when it does not answer."""
         plan = plan or self.recommend(prompt or "", negative)
         return generate(self.config.server, plan, seed, follow)
+
+
+    def provide_feedback(
+        self,
+        generation_id: str,
+        rating: int | None = None,
+        *,
+        quality: int | None = None,
+        accuracy: int | None = None,
+        aesthetic: int | None = None,
+        comments: str = "",
+        tags: tuple[str, ...] = (),
+        actions: tuple[Action, ...] = (),
+    ) -> bool:
+        """Say what you think of a generation: stars 1–5, and what you did with it. What is said later replaces what was
+        said before. Whether the server's database has it already; else it waits in its journal. Raises ``BadRequest``
+        for stars out of range and for a generation the server does not know."""
+        told = True
+        if any(said is not None for said in (rating, quality, accuracy, aesthetic)) or comments or tags:
+            told = rate(self.config.server, generation_id, Rating(rating, quality, accuracy, aesthetic, comments, tuple(tags)))
+        for action in actions:
+            body = json.dumps({"id": generation_id, "action": Action(action).value})
+            told = json.loads(_post(self.config.server, ACT_PATH, body))["stored"] and told
+        return told
+
+
+def rate(server: str, generation_id: str, rating: Rating) -> bool:
+    """Rate a generation on the server; as ``provide_feedback``."""
+    return bool(json.loads(_post(server, RATE_PATH, json.dumps({"id": generation_id, **asdict(rating)})))["stored"])
 
 
 def recommend(server: str, request: Request) -> Plan:

@@ -12,6 +12,10 @@ MODELS_PATH = f"{PREFIX}/models"
 FAMILY_PATH = f"{PREFIX}/family"
 OPENAPI_PATH = f"{PREFIX}/openapi.json"
 HUB_PATH = f"{PREFIX}/hub"
+FEEDBACK_PATH = f"{PREFIX}/feedback"
+RATE_PATH = f"{FEEDBACK_PATH}/rate"
+ACT_PATH = f"{FEEDBACK_PATH}/act"
+BATCHES_PATH = f"{PREFIX}/batches"
 GUARD_HEADER = "X-Intelligent-Generation"  # no cross-site form can send it
 LANGUAGE = "language"  # every route takes it, in its query
 
