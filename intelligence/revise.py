@@ -1,0 +1,130 @@
+"""A plan made anew with something in it changed: costs, reasons, advice and warnings follow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from ..data.families import distillations, families
+from ..plan import Estimate, Kind, Library, LoraChoice, Machine, Mode, ModelFile, Models, Plan, Reason, Settings
+from .advice import tips, trade_offs
+from .check import Draft, check
+from .estimate import Load, load_of
+from .limits import Fit, Limits, fit
+
+COSTS = ("tiled_decode", "vram", "time")  # decisions whose reasons tell what a plan costs
+ADVICE = ("tradeoff", "tip")
+
+
+@dataclass(frozen=True)
+class Place:
+    """What plans are made against."""
+
+    library: Library
+    machine: Machine
+
+    def file(self, kind: Kind, name: str | None) -> ModelFile | None:
+        return self.library.find(kind, name) if name else None
+
+    def model(self, models: Models) -> ModelFile | None:
+        """The file that draws; ``None`` where the library does not know it."""
+        return self.file(Kind.CHECKPOINT, models.checkpoint) or self.file(Kind.DIFFUSION_MODEL, models.diffusion_model)
+
+
+@dataclass(frozen=True)
+class Revision:
+    """What is other than in the plan, and why: ``reasons`` take the place of all the plan has on their decisions."""
+
+    settings: Settings | None = None
+    loras: tuple[LoraChoice, ...] | None = None
+    prompt: str | None = None
+    near_misses: tuple[LoraChoice, ...] | None = None
+    reasons: tuple[Reason, ...] = ()
+
+
+def revise(plan: Plan, change: Revision, place: Place) -> Plan:
+    """``plan`` with ``change``, estimated and checked as the planner would; ``proposed`` stays what was proposed."""
+    settings, loras = change.settings or plan.settings, plan.loras if change.loras is None else change.loras
+    changed = replace(
+        plan,
+        settings=settings,
+        loras=loras,
+        prompt=plan.prompt if change.prompt is None else change.prompt,
+        near_misses=plan.near_misses if change.near_misses is None else change.near_misses,
+    )
+    model = place.model(plan.models)
+    if model is None:
+        return replace(_retold(plan, changed, change.reasons, place), estimate=_scaled(plan, settings))
+    fitted = fit(settings, _limits(changed, model, place))
+    changed = replace(changed, settings=fitted.settings, estimate=fitted.estimate)
+    return _retold(plan, changed, (*change.reasons, *fitted.reasons), place, fitted)
+
+
+def _limits(plan: Plan, model: ModelFile, place: Place) -> Limits:
+    """Nothing gives way: a variation is what it is, and says so where it does not fit."""
+    encoders = _found(place.file(Kind.TEXT_ENCODER, name) for name in plan.models.text_encoders)
+    loras = _found(place.file(Kind.LORA, choice.use.name) for choice in plan.loras)
+    vae = place.file(Kind.VAE, plan.models.vae)
+
+    def load(_: str) -> Load:
+        return load_of(model, place.machine, encoders, vae, loras, plan.models.weight_dtype)
+
+    request = plan.request
+    return Limits(
+        families()[plan.family],
+        request.fixed,
+        request.constraints,
+        place.machine,
+        request.priority,
+        load,
+        manual=True,
+        keeps_shape=request.keeps_shape,
+    )
+
+
+def _found(files: Iterable[ModelFile | None]) -> tuple[ModelFile, ...]:
+    return tuple(file for file in files if file is not None)
+
+
+def _retold(plan: Plan, changed: Plan, reasons: tuple[Reason, ...], place: Place, fitted: Fit | None = None) -> Plan:
+    before, after = _draft(plan, place), _draft(changed, place)
+    stale, advice = check(before), ()
+    retold = {reason.decision for reason in reasons} | (set(ADVICE) if fitted else set())
+    if fitted:
+        advice = _advice(after, changed, fitted.estimate)
+    kept = [warning for warning in plan.warnings if warning not in stale and not (fitted and warning.decision == "estimate")]
+    return replace(
+        changed,
+        reasons=(*(reason for reason in plan.reasons if reason.decision not in retold), *reasons, *advice),
+        warnings=(*kept, *(fitted.warnings if fitted else ()), *check(after)),
+    )
+
+
+def _advice(draft: Draft, plan: Plan, estimate: Estimate) -> tuple[Reason, ...]:
+    read = plan.analysis
+    said = tips(draft, read.complexity.level, read.style, read.content, estimate)
+    return (*trade_offs(draft, draft.settings, estimate), *said)
+
+
+def _draft(plan: Plan, place: Place) -> Draft:
+    distillation = distillations().get(plan.distillation or "")
+    family, loras = families()[plan.family], plan.loras
+    settings, library = plan.settings, place.library
+    return Draft(plan.request, family, plan.models, settings, plan.prompt, loras, distillation, library, plan.analysis)
+
+
+def _scaled(plan: Plan, settings: Settings) -> Estimate:
+    """The plan's estimate for other settings where its files are not known here: time goes with steps and pixels."""
+    before = plan.settings
+    if plan.estimate.seconds is None or settings == before:
+        return plan.estimate
+    pixels = settings.width * settings.height / (before.width * before.height)
+    factor = settings.steps / before.steps * pixels
+    return replace(plan.estimate, seconds=round(plan.estimate.seconds * factor, 1))
+
+
+def is_free(choice: LoraChoice, plan: Plan) -> bool:
+    """Whether a LoRA was the pack's own choice: not fixed by the person, not named in the prompt, no distillation."""
+    if plan.request.loras is not None or plan.request.mode is Mode.MANUAL or choice.distillation:
+        return False
+    return all(reason.key != "loras.fixed" for reason in choice.reasons)
