@@ -23,6 +23,9 @@ _STATUS = {
     "download_unknown": 404,
     "offer_lacks_file": 404,
     "offer_no_file": 404,
+    "generation_unknown": 404,
+    "batch_unknown": 404,
+    "batch_item_unknown": 404,
     "preview_none": 404,
     "download_other_bytes": 409,
     "download_not_over": 409,
@@ -40,6 +43,10 @@ _STATUS = {
     "hub_token_rejected": 403,
     "hub_offline": 503,
     "registry_unusable": 503,
+    "learning_unreachable": 503,
+    "learning_newer": 503,
+    "learning_no_driver": 503,
+    "learning_lost": 503,
 }
 
 

@@ -59,6 +59,7 @@ def _post(path: str, act: str, *takes: str) -> Route:
 
 
 _SEARCH = ("text", "hub", "kind", "base_model", "tag", "sort", "period", "nsfw", "limit", "cursor")
+_STARS = ("overall", "quality", "accuracy", "aesthetic", "comment", "tags")
 _HERE = Access.READ_HERE
 
 ROUTES: tuple[Route, ...] = (
@@ -87,4 +88,19 @@ ROUTES: tuple[Route, ...] = (
     _get(f"{HUB_PATH}/settings", "settings_routes.settings", access=_HERE),
     Route("POST", f"{HUB_PATH}/settings", "settings_routes.change_settings", Access.CHANGE_HERE, None),
     _post(f"{HUB_PATH}/token", "settings_routes.set_token", "hub", "token"),
+    _get(f"{FEEDBACK_PATH}/recent", "feedback_routes.recent", "limit", "before"),
+    _get(f"{FEEDBACK_PATH}/generation", "feedback_routes.generation", "id"),
+    _get(f"{FEEDBACK_PATH}/insights", "feedback_routes.insights", "about", "session"),
+    _get(f"{FEEDBACK_PATH}/plot", "feedback_routes.plot", "name", "session"),
+    _get(f"{FEEDBACK_PATH}/export", "feedback_routes.export", access=_HERE),
+    _get(f"{FEEDBACK_PATH}/settings", "feedback_routes.settings", access=_HERE),
+    Route("POST", f"{FEEDBACK_PATH}/settings", "feedback_routes.change_settings", Access.CHANGE_HERE, None),
+    _post(RATE_PATH, "feedback_routes.rate", "id", *_STARS, "withdraw"),
+    _post(ACT_PATH, "feedback_routes.act", "id", "action", "undone"),
+    _post(f"{FEEDBACK_PATH}/forget", "feedback_routes.forget", "what", "name", "confirmed"),
+    _post(f"{FEEDBACK_PATH}/erase", "feedback_routes.erase", "confirmed"),
+    _get(BATCHES_PATH, "batch_routes.batches", "id", "limit"),
+    Route("POST", BATCHES_PATH, "batch_routes.order", Access.CHANGE_HERE, None),
+    _post(f"{BATCHES_PATH}/resume", "batch_routes.resume", "id", "filename_prefix"),
+    _post(f"{BATCHES_PATH}/pick", "batch_routes.pick", "id", "place"),
 )

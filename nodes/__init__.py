@@ -9,6 +9,8 @@ from __future__ import annotations
 from comfy_api.latest import ComfyExtension, io
 
 from .auto import AutoPipeline
+from .batches import BatchVariations, ContactSheet
+from .feedback import FeedbackInsights, RateImage
 from .hub import DownloadModel, ModelInfo, SearchHub
 from .keep import forget_with_host, register_provider
 from .lora import ApplyLoraStack, CheckLora
@@ -42,4 +44,8 @@ class IntelligentGeneration(ComfyExtension):
             SearchHub,
             DownloadModel,
             ModelInfo,
+            RateImage,
+            FeedbackInsights,
+            BatchVariations,
+            ContactSheet,
         ]

@@ -26,6 +26,7 @@ class SaveImageWithPlan(io.ComfyNode):
             io.String.Input("filename_prefix", default="IIG"),
             io.Boolean.Input("sidecars", default=False),
             *schema.speech(),
+            schema.advanced(io.String.Input("batch", default="", optional=True)),
         ]
         hidden = [io.Hidden.prompt, io.Hidden.extra_pnginfo]
         return schema.schema(
@@ -38,11 +39,23 @@ class SaveImageWithPlan(io.ComfyNode):
         )
 
     @classmethod
+    def fingerprint_inputs(cls, batch: str | None = None, **widgets: Any) -> float | str:
+        """An item of a batch that is queued again was not recorded as done, so its picture is saved again."""
+        return float("nan") if batch else ""
+
+    @classmethod
     def execute(
-        cls, images: Any, plan: Generation, filename_prefix: str, sidecars: bool, language: str, verbosity: str
+        cls,
+        images: Any,
+        plan: Generation,
+        filename_prefix: str,
+        sidecars: bool,
+        language: str,
+        verbosity: str,
+        batch: str = "",
     ) -> io.NodeOutput:
         from ..intelligence.explain import explain
-        from . import runs
+        from . import batch_queue, runs
 
         spoken = host.language(language)
         with host.speaking(spoken):
@@ -56,6 +69,8 @@ class SaveImageWithPlan(io.ComfyNode):
             if sidecars:
                 _write_sidecars(picture.path, texts)
             results.append({"filename": picture.path.name, "subfolder": picture.subfolder, "type": "output"})
+        names = [f"{result['subfolder']}/{result['filename']}".replace("\\", "/").lstrip("/") for result in results]
+        batch_queue.record(batch, plan, names)
         shown = {"images": results, "text": [said], "generation": [texts[PNG_KEY]]}
         return io.NodeOutput(said, ui=shown | ({"measured": [to_json(measured)]} if measured else {}))
 

@@ -10,11 +10,14 @@ from pathlib import Path
 
 import pytest
 from pack.errors import LANGUAGES, BadRequest, Unreachable, UserError
+from pack.feedback import Action, Batch, ItemState, Rating, Relation, Strategy
 from pack.guard import _STATUS, Visitor, refuse_strangers, retry_after_s, status_of
 from pack.hub.options import Options
 from pack.hub.refusals import NotFound, Refused
+from pack.learning.options import Options as LearningOptions
 from pack.plan import Kind
-from pack.routes import GUARD_HEADER, HUB_PATH, PREFIX, ROUTES, Access
+from pack.routes import ACT_PATH, FEEDBACK_PATH, GUARD_HEADER, HUB_PATH, PREFIX, ROUTES, Access
+from pack.values import to_json
 
 from .openapi import SPEC, body_schema, faults, operations, parameters, resolved
 
@@ -78,8 +81,8 @@ def test_what_changes_something_is_sent_from_here():
     for route in ROUTES:
         if route.method == "POST":
             assert route.access is (Access.SEND if route.act == "routes.plan" else Access.CHANGE_HERE), route.path
-    shown_here = {route.path.removeprefix(HUB_PATH) for route in ROUTES if route.access is Access.READ_HERE}
-    assert shown_here == {"/downloads", "/recognise", "/settings"}
+    shown_here = {route.path.removeprefix(PREFIX) for route in ROUTES if route.access is Access.READ_HERE}
+    assert shown_here == {"/hub/downloads", "/hub/recognise", "/hub/settings", "/feedback/settings", "/feedback/export"}
 
 
 def test_what_is_open_here_only_says_so():
@@ -107,6 +110,10 @@ def test_settings_and_kinds_are_described():
     assert SPEC["components"]["schemas"]["Options"]["properties"].keys() == known
     settings = body_schema(operations()["POST", f"{HUB_PATH}/settings"])
     assert settings["properties"].keys() == {*known, "language"} and not settings["required"]
+    learned = {each.name for each in fields(LearningOptions)}
+    assert SPEC["components"]["schemas"]["LearningOptions"]["properties"].keys() == learned
+    learning = body_schema(operations()["POST", f"{FEEDBACK_PATH}/settings"])
+    assert learning["properties"].keys() == {*learned, "language"} and not learning["required"]
     assert SPEC["components"]["schemas"]["Kind"]["enum"] == [kind.value for kind in Kind]
     assert not list(faults(json.loads(json.dumps(vars(Options()))), {"$ref": "#/components/schemas/Options"}))
 
@@ -126,6 +133,20 @@ def test_the_checker_of_answers_finds_what_is_wrong():
         assert list(faults({**fit, **spoilt}, schema)), spoilt
     assert list(faults({"verdict": "fits"}, schema))
     assert list(faults({"file": 1, "offer": None}, {"anyOf": [schema, {"type": "null"}]}))
+
+
+def test_the_choices_of_feedback_and_batches_are_described():
+    def choices(kind):
+        return [member.value for member in kind]
+
+    body = body_schema(operations()["POST", ACT_PATH])
+    assert body["properties"]["action"]["enum"] == choices(Action)
+    schemas = SPEC["components"]["schemas"]
+    assert schemas["Strategy"]["enum"] == choices(Strategy) and schemas["ItemState"]["enum"] == choices(ItemState)
+    assert schemas["Made"]["properties"]["relation"]["enum"] == choices(Relation)
+    assert schemas["Rating"]["properties"].keys() == {each.name for each in fields(Rating)}
+    batch = Batch("b", "a fox", Strategy.SEED, ())
+    assert not list(faults(json.loads(to_json(batch)), {"$ref": "#/components/schemas/Batch"}))
 
 
 # --------------------------------------------------------------------------- who may ask
