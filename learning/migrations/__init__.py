@@ -1,0 +1,1 @@
+"""From each schema to the next, forward only."""
