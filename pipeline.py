@@ -40,11 +40,13 @@ def make_plan(
     """
     if not (request.prompt.strip() or request.has_image or request.mode is Mode.MANUAL):
         raise BadRequest("empty_prompt", request.language)
+    if request.mode is Mode.MANUAL or not request.learning:
+        taste = Taste()
     model = choose_model(request, analysis, library, taste, machine)
     written, lora_warnings = written_loras(request, analysis.loras, library, model.family)
     chosen, near_misses, lora_reasons = _loras(request, analysis, model.family, library, taste, vectors, written)
     distillation, by = _distillation(model, chosen)
-    situation = Situation(request, analysis, model.family, machine, distillation, by)
+    situation = Situation(request, analysis, model.family, machine, distillation, by, taste.on(model.family.id))
     settings, reasons, warnings = choose_settings(situation)
     fitted = fit(settings, _limits(request, model, chosen, library, machine, distillation))
     triggers = tuple(word for choice in chosen for word in choice.triggers)

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from ..data import table
 from ..data.families import Family, families
 from ..errors import BadRequest, MissingModel
 from ..plan import Analysis, Kind, Library, Machine, ModelFile, Models, Reason, Request, Taste
 from .candidates import MODEL_KINDS, candidates, family_called, family_of, nothing_usable, runs_here
+from .leaning import about_of
 from .model_parts import Parts, find_parts
 from .named import answering, find_named, stem
 from .suitability import WEIGHTS, Judged, Wish, judge
@@ -53,7 +55,7 @@ def choose_model(request: Request, analysis: Analysis, library: Library, taste: 
         raise nothing_usable(library, machine, request.constraints, request.language, only)
     wish = Wish.of(request, analysis, library, taste, machine)
     ranked = sorted((judge(file, wish) for file in files), key=lambda candidate: (-candidate.score, candidate.file.name))
-    return _first_complete(ranked, request, analysis, library, machine)
+    return _first_complete(ranked, request, analysis, library, machine, taste)
 
 
 def _family_asked(request: Request, library: Library) -> Family | None:
@@ -81,7 +83,7 @@ def _named(request: Request, library: Library, machine: Machine) -> ModelChoice:
 
 
 def _first_complete(
-    ranked: list[Judged], request: Request, analysis: Analysis, library: Library, machine: Machine
+    ranked: list[Judged], request: Request, analysis: Analysis, library: Library, machine: Machine, taste: Taste
 ) -> ModelChoice:
     fault: MissingModel | None = None
     skipped: list[Reason] = []
@@ -94,7 +96,8 @@ def _first_complete(
             skipped.append(Reason("model", "model.incomplete", values))
             continue
         others = tuple((other.file.name, round(other.score, 1)) for other in ranked if other is not candidate)[:3]
-        reasons = (*_why(candidate, others, analysis, request.language), *skipped, *part_reasons)
+        liked = _liked(candidate.file, taste)
+        reasons = (*_why(candidate, others, analysis, request.language), *liked, *skipped, *part_reasons)
         return ModelChoice(candidate.file, candidate.family, parts, reasons, warnings, others)
     assert fault is not None
     raise fault
@@ -123,3 +126,15 @@ def _why(chosen: Judged, others: tuple[tuple[str, float], ...], analysis: Analys
             "model.unsure",
             {"name": name, "family": chosen.family.label, "percent": round(chosen.file.confidence * 100)},
         )
+
+
+def _liked(file: ModelFile, taste: Taste) -> tuple[Reason, ...]:
+    """What is known of the person's liking for it, where it counted."""
+    liking = taste.checkpoints.get(file.name)
+    if liking is None or abs(liking.score) < table("learning")["act"]["told"]:
+        return ()
+    values = {"name": file.name, "ratings": liking.ratings}
+    if liking.stars is None:
+        return (Reason("model", "model.liked" if liking.score > 0 else "model.liked_less", values),)
+    about, values_about = about_of(liking)
+    return (Reason("model", f"model.rated{about}", {**values, "stars": round(liking.stars, 1), **values_about}),)

@@ -118,7 +118,7 @@ def estimate(family: Family, settings: Settings, load: Load, machine: Machine, c
     activations = activation_bytes(family, settings, machine)
     decode = decode_bytes(family, settings, machine)
     stages = (load.encoder_bytes, load.diffusion_bytes + activations, load.vae_bytes + decode)
-    peak = max(stages) + int(table("settings")["vram"]["reserve_bytes"])
+    peak = round((max(stages) + int(table("settings")["vram"]["reserve_bytes"])) * peak_factor(family, machine))
     budget = budget_bytes(machine, constraints)
     seconds, measured = seconds_of(family, settings, load, machine)
     return Estimate(
@@ -130,6 +130,12 @@ def estimate(family: Family, settings: Settings, load: Load, machine: Machine, c
         measured=measured,
         fits=peak <= budget if budget else None,
     )
+
+
+def peak_factor(family: Family, machine: Machine) -> float:
+    """What peaks measured here say the estimate has to be multiplied by, within bounds: 1 where nothing was measured."""
+    bounds = table("learning")["peak"]
+    return float(min(bounds["most"], max(bounds["least"], machine.peak_factors.get(family.id, 1.0))))
 
 
 # --------------------------------------------------------------------------- time

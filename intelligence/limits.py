@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from ..data import table
 from ..data.families import Family
 from ..plan import Constraints, Estimate, Fixed, Machine, Priority, Reason, Settings
-from .estimate import Load, budget_bytes, decode_bytes, estimate
+from .estimate import Load, budget_bytes, decode_bytes, estimate, peak_factor
 from .resolution import megapixels, shrink
 
 
@@ -162,6 +162,9 @@ def _costs(state: Fit, limits: Limits) -> tuple[Reason, ...]:
         Reason("vram", fits, {"peak_bytes": cost.vram_bytes, "budget_bytes": limits.budget}),
         Reason("vram", "vram.stages", stages),
     ]
+    if (factor := peak_factor(limits.family, limits.machine)) != 1:
+        values = {"percent": round(factor * 100), "family": limits.family.label}
+        told.insert(1, Reason("vram", "vram.measured", values))
     if cost.seconds is None:
         return (*told, Reason("time", "time.unknown"))
     key = "time.measured" if cost.measured else "time.guess"

@@ -17,12 +17,14 @@ import numpy as np
 
 from ..data import table
 from ..data.families import families
-from ..plan import Analysis, Kind, Library, ModelFile, Scores, Taste
+from ..plan import Analysis, Kind, Leaning, Library, ModelFile, Scores, Taste
+from .explore import ANY_OTHER
 from .index import PAIR, Floats, Index, build_index
 from .matching import question
 from .text import rarity, units, words
 
 NEUTRAL = Taste()
+NO_LEANING = Leaning()
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ def rank(
 ) -> list[Ranked]:
     """The ``limit`` best LoRAs that load on ``family``, best first, before anything is chosen or refused."""
     index = index_of(library)
-    total, parts = score(index, analysis, taste, weights, vectors)
+    total, parts = score(index, analysis, taste.on(family), weights, vectors)
     return best(index, total * factors_of(index, family), parts, limit)
 
 
@@ -113,7 +115,11 @@ def entry_at(index: Index, total: Floats, parts: tuple[Floats, ...], row: int) -
 
 
 def score(
-    index: Index, analysis: Analysis, taste: Taste = NEUTRAL, weights: Weights | None = None, vectors: Vectors | None = None
+    index: Index,
+    analysis: Analysis,
+    leaning: Leaning = NO_LEANING,
+    weights: Weights | None = None,
+    vectors: Vectors | None = None,
 ) -> tuple[Floats, tuple[Floats, ...]]:
     """The weighted score of every LoRA of the index, shape (files,), and the four partial scores in the order of
     ``Scores``. Without vectors the other weights are scaled up to fill the gap."""
@@ -122,7 +128,7 @@ def score(
     semantic = semantic_scores(index, vectors)
     evidence = np.maximum(keyword, semantic)
     # Popularity alone must not carry a LoRA that nothing in the prompt asks for.
-    parts = (semantic, keyword, index.popularity * evidence, history_scores(index, taste))
+    parts = (semantic, keyword, index.popularity * evidence, history_scores(index, leaning))
     shares = (weights.semantic if vectors else 0.0, weights.keyword, weights.popularity, weights.history)
     total = sum(share * part for share, part in zip(shares, parts, strict=True)) / (sum(shares) or 1.0)
     return np.asarray(total, dtype=np.float32), parts
@@ -203,11 +209,11 @@ def semantic_scores(index: Index, vectors: Vectors | None) -> Floats:
     return np.where(rows >= 0, np.clip(scaled, 0, 1) ** knobs["power"], 0).astype(np.float32)
 
 
-def history_scores(index: Index, taste: Taste) -> Floats:
-    """0.5 where nothing is known; a liking from few ratings stays near it."""
-    scores = np.full(len(index.files), 0.5, dtype=np.float32)
-    prior = table("recommend")["history"]["prior_ratings"]
-    for name, (liking, ratings) in taste.loras.items():
+def history_scores(index: Index, leaning: Leaning) -> Floats:
+    """Likings as 0–1, 0.5 where nothing is known. They come shrunk already (``intelligence/learn.py``)."""
+    others = leaning.loras.get(ANY_OTHER)
+    scores = np.full(len(index.files), 0.5 + 0.5 * others.score if others else 0.5, dtype=np.float32)
+    for name, liking in leaning.loras.items():
         if (at := index.rows.get(name)) is not None:
-            scores[at] = 0.5 + 0.5 * max(-1.0, min(1.0, liking)) * ratings / (ratings + prior)
+            scores[at] = 0.5 + 0.5 * liking.score
     return scores

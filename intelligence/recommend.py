@@ -9,8 +9,10 @@ import numpy as np
 
 from ..data import table
 from ..data.families import families
-from ..plan import Analysis, Constraints, Library, LoraChoice, LoraUse, Reason, Taste
+from ..plan import Analysis, Constraints, Leaning, Library, LoraChoice, LoraUse, Reason, Taste
+from .explore import ANY_OTHER
 from .index import Floats, Index
+from .leaning import about_of
 from .matching import Nature, Wishes
 from .ranking import NEUTRAL, Ranked, Vectors, Weights, best, compatible, entry_at, factors_of, index_of, score, unmet_scores
 from .select import Candidate, Refusal, candidate_of, select
@@ -46,8 +48,8 @@ def recommend(
     """The LoRAs of ``library`` that serve the prompt on ``family``: few, for different things, none when nothing
     fits. Only compatible files are chosen; those of other families appear among the near-misses. ``given`` are LoRAs
     in use already (fixed by the person, or a distillation): they count towards the limits and are left as they are."""
-    index = index_of(library)
-    total, parts = score(index, analysis, taste, weights, vectors)
+    index, leaning = index_of(library), taste.on(family)
+    total, parts = score(index, analysis, leaning, weights, vectors)
     loads = factors_of(index, family)
     ranked = best(index, total * loads, parts, _CANDIDATES) + _details(index, total * loads, parts)
     wishes = Wishes.of(analysis)
@@ -56,12 +58,12 @@ def recommend(
     unique = {entry.file.name: entry for entry in ranked if entry.file.name not in used}.values()
     candidates = [candidate_of(entry, wishes, compatibles.get(entry.file.family or "", 0.0)) for entry in unique]
     room = replace(constraints, max_loras=max(0, constraints.max_loras - len(given)))
-    chosen, refused = select(candidates, analysis, room)
+    chosen, refused = select(candidates, analysis, room, leaning)
     foreign = _foreign(best(index, total * (loads == 0), parts, _FOREIGN), wishes)
     misses = [each for each in (*refused, *foreign) if _is_near(each, index)]
-    choices, prompt = _applied(chosen, analysis, wishes, given)
+    choices, prompt = _applied(chosen, analysis, wishes, given, leaning)
     reasons = _overall(choices, int((loads > 0).sum()), family, vectors)
-    return Recommendation(choices, _missed(misses, wishes), reasons, prompt)
+    return Recommendation(choices, _missed(misses, wishes, leaning), reasons, prompt)
 
 
 def _details(index: Index, total: Floats, parts: tuple[Floats, ...]) -> list[Ranked]:
@@ -81,23 +83,31 @@ def _foreign(ranked: Sequence[Ranked], wishes: Wishes) -> list[Refusal]:
 
 
 def _applied(
-    chosen: Sequence[Candidate], analysis: Analysis, wishes: Wishes, given: tuple[LoraUse, ...]
+    chosen: Sequence[Candidate], analysis: Analysis, wishes: Wishes, given: tuple[LoraUse, ...], leaning: Leaning
 ) -> tuple[tuple[LoraChoice, ...], str]:
     text = analysis.text or analysis.prompt
     size = len(chosen) + len(given)
-    planned = [LoraUse(each.file.name, strength, strength) for each in chosen for strength in [_strength(each, size)]]
+    planned = [LoraUse(each.file.name, strength, strength) for each in chosen for strength in [_strength(each, size, leaning)]]
     balanced = rebalance([*given, *planned], frozenset(use.name for use in given))[len(given) :]
     choices = []
     for each, before, use in zip(chosen, planned, balanced, strict=True):
         triggers = triggers_for(each.file, text)
         text = insert(text, triggers, analysis.dialect)
         choice = _choice(each, wishes, use, triggers)
-        choices.append(replace(choice, reasons=(*choice.reasons, *_how(each, before, use, triggers))))
+        choices.append(
+            replace(choice, reasons=(*choice.reasons, *_liked(each, leaning), *_how(each, before, use, triggers, size)))
+        )
     return tuple(choices), text
 
 
-def _strength(each: Candidate, stack: int) -> float:
-    return strength_for(each.file, each.match.nature, stack)
+def _strength(each: Candidate, stack: int, leaning: Leaning) -> float:
+    """The strength this person likes, where that is not merely the usual one."""
+    usual = strength_for(each.file, each.match.nature, stack)
+    liking = leaning.loras.get(each.file.name)
+    if liking is None or liking.strength is None:
+        return usual
+    learned = strength_for(each.file, each.match.nature, stack, liking.strength)
+    return learned if abs(learned - usual) > table("learning")["act"]["strength_differs"] else usual
 
 
 def _choice(each: Candidate, wishes: Wishes, use: LoraUse, triggers: tuple[str, ...] = ()) -> LoraChoice:
@@ -111,10 +121,8 @@ def _choice(each: Candidate, wishes: Wishes, use: LoraUse, triggers: tuple[str, 
     return LoraChoice(use, scores, each.relevance, triggers, covers, reasons=(why, _scored(each)))
 
 
-def _how(each: Candidate, before: LoraUse, use: LoraUse, triggers: tuple[str, ...]) -> tuple[Reason, ...]:
-    advised = any(value is not None for value in each.file.strength)
-    values = {"name": each.file.name, "strength": before.strength_model}
-    found = [Reason(_decision(each), "lora.strength.card" if advised else "lora.strength.usual", values)]
+def _how(each: Candidate, before: LoraUse, use: LoraUse, triggers: tuple[str, ...], stack: int) -> tuple[Reason, ...]:
+    found = [_why_so_strong(each, before.strength_model, strength_for(each.file, each.match.nature, stack))]
     if use != before:
         most = table("recommend")["strength"]["most_in_total"]
         values = {"name": each.file.name, "before": before.strength_model, "strength": use.strength_model, "most": most}
@@ -122,6 +130,30 @@ def _how(each: Candidate, before: LoraUse, use: LoraUse, triggers: tuple[str, ..
     if triggers:
         found.append(Reason(_decision(each), "lora.triggers", {"name": each.file.name, "triggers": ", ".join(triggers)}))
     return tuple(found)
+
+
+def _why_so_strong(each: Candidate, strength: float, usual: float) -> Reason:
+    values = {"name": each.file.name, "strength": strength}
+    if strength != usual:
+        return Reason(_decision(each), "lora.strength.learned", {**values, "usual": usual})
+    advised = any(value is not None for value in each.file.strength)
+    return Reason(_decision(each), "lora.strength.card" if advised else "lora.strength.usual", values)
+
+
+def _liked(each: Candidate, leaning: Leaning) -> tuple[Reason, ...]:
+    """What is known of the person's liking, where it counted."""
+    name = each.file.name
+    liking = leaning.loras.get(name) or leaning.loras.get(ANY_OTHER)
+    if liking is None or abs(liking.score) < table("learning")["act"]["told"]:
+        return ()
+    values = {"name": name, "ratings": liking.ratings}
+    if liking.tried:
+        return (Reason(_decision(each), "lora.tried", values),)
+    if liking.stars is None:
+        return (Reason(_decision(each), "lora.liked" if liking.score > 0 else "lora.liked_less", values),)
+    about, values_about = about_of(liking)
+    values = {**values, "stars": round(liking.stars, 1), **values_about}
+    return (Reason(_decision(each), f"lora.rated{about}", values),)
 
 
 def _is_near(refusal: Refusal, index: Index) -> bool:
@@ -136,13 +168,13 @@ def _meets_words(refusal: Refusal, index: Index) -> bool:
     return refusal.candidate.ranked.scores.keyword > unmet + 1e-6
 
 
-def _missed(refused: Sequence[Refusal], wishes: Wishes) -> tuple[LoraChoice, ...]:
+def _missed(refused: Sequence[Refusal], wishes: Wishes, leaning: Leaning) -> tuple[LoraChoice, ...]:
     """The best of those left out; where one was asked for and refused all the same, it comes first."""
     ordered = sorted(refused, key=lambda each: (not each.asked, -each.candidate.relevance))
-    return tuple(_miss(each, wishes) for each in ordered[: table("recommend")["limits"]["near_misses"]])
+    return tuple(_miss(each, wishes, leaning) for each in ordered[: table("recommend")["limits"]["near_misses"]])
 
 
-def _miss(refusal: Refusal, wishes: Wishes) -> LoraChoice:
+def _miss(refusal: Refusal, wishes: Wishes, leaning: Leaning) -> LoraChoice:
     each = refusal.candidate
     values = {"name": each.file.name, "other": refusal.other, "relevance": round(each.relevance, 2)}
     if refusal.why in ("other_family", "distant_family"):
@@ -152,11 +184,20 @@ def _miss(refusal: Refusal, wishes: Wishes) -> LoraChoice:
     if refusal.why == "everyday":
         values["words"] = ", ".join(wishes.labels(each.match.words))
     why = Reason(_decision(each), f"lora.not.{refusal.why}", values)
-    strength = _strength(each, 1)
+    strength = _strength(each, 1, leaning)
     covers = wishes.labels(each.match.words)
     use = LoraUse(each.file.name, strength, strength)
     distillation = each.file.distillation
-    return LoraChoice(use, each.ranked.scores, each.relevance, (), covers, False, distillation, reasons=(why, _scored(each)))
+    return LoraChoice(
+        use,
+        each.ranked.scores,
+        each.relevance,
+        (),
+        covers,
+        False,
+        distillation,
+        reasons=(why, *_liked(each, leaning), _scored(each)),
+    )
 
 
 def _scored(each: Candidate) -> Reason:

@@ -8,24 +8,32 @@ from functools import cache
 
 from ..data import table
 from ..data.families import Family
-from ..plan import Analysis, Mode, Reason, Request
+from ..plan import Analysis, Leaning, Mode, Reason, Request
 from .formats import is_something_else
+from .leaning import leaned_size
 from .refusals import asked_part
 
 Size = tuple[int, int]
 MOST_SIDE = 16_384  # nodes.py MAX_RESOLUTION
+NO_LEANING = Leaning()
 LEAST_SIDE = 16  # what ComfyUI's latent nodes take at least
 
 
-def choose_size(request: Request, analysis: Analysis, family: Family) -> tuple[Size, tuple[Reason, ...], tuple[Reason, ...]]:
+def choose_size(
+    request: Request, analysis: Analysis, family: Family, leaning: Leaning = NO_LEANING
+) -> tuple[Size, tuple[Reason, ...], tuple[Reason, ...]]:
     """(width, height) in pixels, with reasons and warnings."""
     if request.fixed.width is not None or request.fixed.height is not None:
         return _fixed(request, analysis, family)
     (width, height), reason = _free(request, analysis, family)
+    reasons: tuple[Reason, ...] = (reason,)
+    if reason.key == "size.native" and request.mode is not Mode.MANUAL and _framing(request, analysis) is None:
+        (width, height), learned = leaned_size((width, height), leaning, family)
+        reasons = (reason, *learned)
     limit = request.constraints.max_pixels
     if limit is None or width * height <= limit:
-        return (width, height), (reason,), ()
-    return _within(request, family, (width, height), limit, (reason,))
+        return (width, height), reasons, ()
+    return _within(request, family, (width, height), limit, reasons)
 
 
 def framing(text: str) -> tuple[str, str, float] | None:

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ..data import table
-from ..plan import Analysis, Constraints, Level, ModelFile
+from ..plan import Analysis, Constraints, Leaning, Level, ModelFile
 from .matching import Match, Nature, Wishes, asked_for, camps_of, match
 from .ranking import Ranked
 from .text import fold, name_words, rarity
 
+NO_LEANING = Leaning()
 _VERSION = re.compile(r"[\s_.-]*(?:v(?:er(?:sion)?)?[\s_.]*\d+(?:[._]\d+)*[a-z]?|\d+e|e\d+|-?0{2,}\d+|final|fp16|fp8)\b", re.I)
 
 
@@ -69,7 +70,7 @@ def candidate_of(ranked: Ranked, wishes: Wishes, factor: float = 1.0) -> Candida
 
 
 def select(
-    candidates: Sequence[Candidate], analysis: Analysis, constraints: Constraints
+    candidates: Sequence[Candidate], analysis: Analysis, constraints: Constraints, leaning: Leaning = NO_LEANING
 ) -> tuple[tuple[Candidate, ...], tuple[Refusal, ...]]:
     """The chosen LoRAs, best first, and the refused ones in the order of their scores. Nothing is chosen that the
     prompt does not ask for, so both may be empty."""
@@ -79,7 +80,7 @@ def select(
     ordered = sorted(candidates, key=lambda each: each.match.nature in (Nature.DETAIL, Nature.UTILITY))
     for candidate in ordered:
         refusal = _forbidden(candidate, constraints) or _unfit(candidate, detail_wanted)
-        refusal = refusal or _clash(candidate, stack, analysis, wishes)
+        refusal = refusal or _unwelcome(candidate, stack, leaning) or _clash(candidate, stack, analysis, wishes)
         if refusal:
             refusals.append(refusal)
         else:
@@ -128,6 +129,26 @@ def _unfit(candidate: Candidate, detail_wanted: bool) -> Refusal | None:
     if candidate.factor < table("recommend")["asked"]["least_factor"]:
         return Refusal(candidate, "distant_family", candidate.file.family or "")
     return None
+
+
+def _unwelcome(candidate: Candidate, stack: _Stack, leaning: Leaning) -> Refusal | None:
+    """What this person clearly dislikes for such pictures, alone or beside one chosen before it; a LoRA they name is
+    theirs to have."""
+    if _is_named(candidate):
+        return None
+    act, liking = table("learning")["act"], leaning.loras.get(candidate.file.name)
+    if liking and liking.score <= act["disliked"] and liking.ratings >= act["disliked_ratings"]:
+        return Refusal(candidate, "disliked")
+    for other in stack.chosen:
+        one, two = sorted((candidate.file.name, other.file.name))
+        if (one, two) in leaning.avoided:
+            return Refusal(candidate, "disliked_pair", other.file.name)
+    return None
+
+
+def _is_named(candidate: Candidate) -> bool:
+    whole = candidate.asked and candidate.match.share >= 1 and candidate.match.nature is Nature.CHARACTER
+    return candidate.match.literal or whole
 
 
 def _clash(candidate: Candidate, stack: _Stack, analysis: Analysis, wishes: Wishes) -> Refusal | None:

@@ -9,19 +9,21 @@ from typing import Any
 
 from ..data import table
 from ..data.families import Distillation, Family
-from ..plan import Analysis, Level, Machine, Mode, Priority, Reason, Request, Settings
+from ..plan import Analysis, Leaning, Level, Machine, Mode, Priority, Reason, Request, Settings
+from .leaning import leaned_number, leaned_sampler
 from .resolution import choose_size
 from .rules_complexity import COMPLEX_FROM, MODERATE_FROM
 from .samplers import apart, label_of, recognise
 from .suitability import style_group
 
+NO_LEANING = Leaning()
 Decided = tuple[Any, list[Reason]]
 
 
 @dataclass(frozen=True)
 class Situation:
     """What settings are decided from. ``distillation`` is the one that applies to the loaded model, with the
-    file that brings it."""
+    file that brings it; ``leaning`` what is known of the person's likings on this family."""
 
     request: Request
     analysis: Analysis
@@ -29,6 +31,7 @@ class Situation:
     machine: Machine
     distillation: Distillation | None = None
     distilled_by: str = ""
+    leaning: Leaning = NO_LEANING
 
     @property
     def manual(self) -> bool:
@@ -45,10 +48,32 @@ def choose_settings(situation: Situation) -> tuple[Settings, tuple[Reason, ...],
     for name, decide in _DECIDERS.items():
         decided[name], why = decide(situation)
         reasons += why
+    reasons += _as_liked(situation, decided)
     (decided["width"], decided["height"]), size_reasons, warnings = choose_size(
-        situation.request, situation.analysis, situation.family
+        situation.request, situation.analysis, situation.family, situation.leaning
     )
     return Settings(**decided), (*reasons, *size_reasons), warnings
+
+
+def _as_liked(case: Situation, decided: dict[str, Any]) -> list[Reason]:
+    """Changes what is a matter of taste to what the person likes; never what they fixed, nor what a distilled model was
+    made for."""
+    fixed, found = case.request.fixed, []
+    if case.manual or case.distillation is not None:
+        return []
+    for name in ("steps", "cfg", "guidance") if not case.family.distilled else ("guidance",):
+        if getattr(fixed, name) is None and decided[name] is not None and (name != "cfg" or not case.family.guidance):
+            decided[name], why = leaned_number(name, decided[name], case.leaning, case.family, case.request)
+            found += why
+    if fixed.sampler is None and fixed.scheduler is None:
+        pair, why = leaned_sampler((decided["sampler"], decided["scheduler"]), case.leaning, case.family, *_listed_here(case))
+        decided["sampler"], decided["scheduler"] = pair
+        found += why
+    return found
+
+
+def _listed_here(case: Situation) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    return case.machine.samplers, case.machine.schedulers
 
 
 # --------------------------------------------------------------------------- steps

@@ -10,9 +10,9 @@ from ..plan import LoraUse, ModelFile
 from .matching import Nature
 
 
-def strength_for(file: ModelFile, nature: Nature, stack: int) -> float:
-    """The card's recommended strength (or the middle of its range), never outside that range; without a card the
-    nature's usual one, less ``per_extra_lora`` for every LoRA of the stack beyond the second."""
+def strength_for(file: ModelFile, nature: Nature, stack: int, liked: float | None = None) -> float:
+    """The strength this person likes, else the card's recommended one (or the middle of its range), never outside that
+    range; without either the nature's usual one, less ``per_extra_lora`` for every LoRA of the stack beyond the second."""
     knobs = table("recommend")["strength"]
     low, advised, high = file.strength
     if advised is None and low is not None and high is not None:
@@ -20,7 +20,9 @@ def strength_for(file: ModelFile, nature: Nature, stack: int) -> float:
     usual = knobs.get(nature.value, knobs["other"]) if advised is None else advised
     eased = usual - (knobs["per_extra_lora"] * max(0, stack - 2) if advised is None else 0)
     floor = min(knobs["least"], usual) if low is None else low
-    return round(max(floor, min(eased, eased if high is None else high)), 2)
+    if liked is None:
+        return round(max(floor, min(eased, eased if high is None else high)), 2)
+    return round(max(floor, min(liked, max(knobs["liked_most"], usual) if high is None else high)), 2)
 
 
 def rebalance(uses: Sequence[LoraUse], fixed: frozenset[str] = frozenset()) -> tuple[LoraUse, ...]:

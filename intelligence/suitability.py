@@ -217,8 +217,8 @@ def _bearable(file: ModelFile, request: Request, machine: Machine) -> float:
 
 
 def _liking(file: ModelFile, taste: Taste) -> float:
-    liking, ratings = taste.checkpoints.get(file.name, (0.0, 0))
-    return 0.5 + 0.5 * liking * ratings / (ratings + 3)
+    liking = taste.checkpoints.get(file.name)
+    return 0.5 + 0.5 * liking.score if liking else 0.5
 
 
 def _takes_the_loras(family: Family, loras: tuple[ModelFile, ...]) -> float:

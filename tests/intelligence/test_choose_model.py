@@ -4,7 +4,7 @@ from pack.data.families import families
 from pack.errors import BadRequest, MissingModel
 from pack.intelligence.analyze import analyze
 from pack.intelligence.choose_model import choose_model
-from pack.plan import GIB, Analysis, Constraints, Dialect, Kind, LoraUse, Machine, ModelFile, Priority, Request, Taste
+from pack.plan import GIB, Analysis, Constraints, Dialect, Kind, Liking, LoraUse, Machine, ModelFile, Priority, Request, Taste
 from pack.tests.shelf import checkpoint, complete_set, diffusion, gpu, library, lora, parts_of
 
 REALISTIC = checkpoint("juggernautXL_v9.safetensors", tags=("photorealistic", "realism"))
@@ -57,7 +57,7 @@ def test_the_machine_decides_when_a_model_is_far_too_large():
 def test_likings_and_sureness_break_ties():
     one, two = checkpoint("aaa.safetensors"), checkpoint("bbb.safetensors")
     assert choose(one, two).file is one
-    assert choose(one, two, taste=Taste(1, {}, {"bbb.safetensors": (1.0, 9)})).file is two
+    assert choose(one, two, taste=Taste(1, {"bbb.safetensors": Liking(1.0, 9)})).file is two
     unsure = checkpoint("aaa.safetensors", confidence=0.2)
     chosen = choose(unsure, two)
     assert chosen.file is two

@@ -5,7 +5,7 @@ import pytest
 np = pytest.importorskip("numpy")
 from pack.intelligence.ranking import Vectors, VectorTable, Weights, factors_of, index_of, profile, rank, score  # noqa: E402
 from pack.intelligence.text import name_words, rarity, units, words  # noqa: E402
-from pack.plan import Analysis, Kind, Library, ModelFile, Taste  # noqa: E402
+from pack.plan import Analysis, Kind, Leaning, Library, Liking, ModelFile, Taste  # noqa: E402
 
 
 def lora(name, title="", tags=(), triggers=(), family="sdxl", **more):
@@ -63,12 +63,18 @@ def test_ten_likes_do_not_beat_ten_thousand_downloads():
     assert first("ink wash", lora("a", "Ink wash", likes=10), lora("b", "Ink wash", downloads=10_000)) == "b"
 
 
-def test_history_moves_a_liked_lora_up_and_few_ratings_little():
+def test_history_moves_a_liked_lora_up_and_a_disliked_one_down():
     twins = lora("a", "Ink wash"), lora("b", "Ink wash")
-    assert first("ink wash", *twins, taste=Taste(1, {"b": (1.0, 20)})) == "b"
-    index = index_of(library(*twins))
-    _, parts = score(index, Analysis("ink wash", "ink wash"), Taste(1, {"a": (1.0, 1), "b": (1.0, 100)}))
-    assert 0.5 < parts[3][0] < parts[3][1] <= 1
+    assert first("ink wash", *twins, taste=Taste(1, families={"sdxl": Leaning({"b": Liking(0.3)})})) == "b"
+    assert first("ink wash", *twins, taste=Taste(1, families={"sdxl": Leaning({"a": Liking(-0.3)})})) == "b"
+    _, parts = score(index_of(library(*twins)), Analysis("ink wash", "ink wash"), Leaning({"a": Liking(-1.0)}))
+    assert list(parts[3]) == [0, 0.5]
+
+
+def test_what_is_lifted_for_all_unknown_loras_leaves_the_known_ones_alone():
+    twins = lora("a", "Ink wash"), lora("b", "Ink wash")
+    _, parts = score(index_of(library(*twins)), Analysis("ink", "ink"), Leaning({"a": Liking(0.0), "*": Liking(0.2)}))
+    assert list(parts[3]) == pytest.approx([0.5, 0.6])
 
 
 def test_the_gate_is_hard_and_parents_pay():

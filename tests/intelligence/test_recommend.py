@@ -3,7 +3,21 @@ from pack.data import table
 from pack.data.families import families
 from pack.errors import sentence
 from pack.intelligence.recommend import recommend
-from pack.plan import Analysis, Complexity, Concept, Constraints, Dialect, Kind, Level, Library, LoraUse, ModelFile, Taste
+from pack.plan import (
+    Analysis,
+    Complexity,
+    Concept,
+    Constraints,
+    Dialect,
+    Kind,
+    Leaning,
+    Level,
+    Library,
+    Liking,
+    LoraUse,
+    ModelFile,
+    Taste,
+)
 
 PROMPT = "anime girl, magical powers, Victorian mansion, detailed, masterpiece"
 
@@ -149,7 +163,7 @@ def test_a_disliked_lora_falls_behind_its_twin():
     twins = Library((lora("ink_a", "Ink wash", ["style"]), lora("ink_b", "Ink wash study", ["style"], ["ink wash"])), "twins")
     analysis = read("ink wash of a heron", style="none")
     first = recommend(analysis, "sdxl", twins).chosen[0].use.name
-    disliked = recommend(analysis, "sdxl", twins, Taste(1, {first: (-1.0, 50)}))
+    disliked = recommend(analysis, "sdxl", twins, Taste(1, families={"sdxl": Leaning({first: Liking(-0.5, 50)})}))
     assert disliked.chosen[0].use.name != first
 
 
