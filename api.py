@@ -12,22 +12,27 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import requests
 
-from .client import Client, Follow
+from .client import Client, Follow, Run
 from .errors import LANGUAGES, BadRequest, Unreachable, UserError
-from .feedback import Action, Rating
+from .feedback import Action, Batch, Rating, Strategy
 from .files import write_whole
 from .intelligence.explain import explain
 from .local import SAVE_NODE, workflow
 from .plan import GIB, Constraints, Fixed, Generation, Kind, LoraUse, Measured, Mode, Plan, Priority, Request, Verbosity
-from .routes import ACT_PATH, FAMILY_PATH, GUARD_HEADER, PLAN_PATH, RATE_PATH
+from .routes import ACT_PATH, BATCHES_PATH, FAMILY_PATH, GUARD_HEADER, PLAN_PATH, RATE_PATH
 from .values import from_json, refuse, to_json, type_faults
+
+if TYPE_CHECKING:
+    from .batch.results import BatchResult
+    from .batch.run import Hear
 
 OperationMode = Mode
 DEFAULT_SERVER = "http://127.0.0.1:8188"
@@ -205,6 +210,32 @@ class IntelligentGenerationPipeline:
         plan = plan or self.recommend(prompt or "", negative)
         return generate(self.config.server, plan, seed, follow)
 
+    def generate_batch(
+        self,
+        prompt: str | None = None,
+        strategy: Strategy | str = Strategy.SEED,
+        count: int = 4,
+        *,
+        plan: Plan | None = None,
+        negative: str | None = None,
+        seed: int = 0,
+        on_progress: Hear | None = None,
+        save_dir: str | Path | None = None,
+        max_seconds: float | None = None,
+    ) -> BatchResult:
+        """Make variations of a prompt, or of a plan, and return them in their stated order, the plan itself first.
+        ``strategy`` is "seed", "parameter", "lora", "mixed" or "prompt"; ``max_seconds`` limits the whole batch.
+        ``on_progress`` hears a ``BatchProgress`` for every sampler step and picture; ``save_dir`` takes the pictures with
+        their metadata and a contact sheet. A failed item is reported in its place; asking for the same again makes what is
+        missing. Raises ``BadRequest`` and ``Unreachable`` where the batch cannot begin."""
+        from .batch.run import run_batch
+
+        wanted = {"plan": plan} if plan else {"request": self.request(prompt or "", negative)}
+        asked = {name: json.loads(to_json(value)) for name, value in wanted.items()}
+        order = {**asked, "strategy": strategy, "count": count, "seed": seed, "max_seconds": max_seconds}
+        server, language = self.config.server, self.config.language
+        batch = order_batch(server, order)
+        return run_batch(batch, Client(server), on_progress=on_progress, save_dir=save_dir, language=language)
 
     def provide_feedback(
         self,
@@ -273,10 +304,25 @@ def generate(server: str, plan: Plan, seed: int, follow: Follow | None = None) -
     """Run a plan on the server and fetch its pictures."""
     client = Client(server)
     run = client.run(workflow(plan.request, seed=seed, accepted=plan), follow)
+    return made_by(client, run, plan.request.language)
+
+
+def made_by(client: Client, run: Run, language: str = "en") -> Result:
+    """What a run of an Auto Pipeline workflow made, its pictures fetched."""
     output = run.outputs[SAVE_NODE]
     made = from_json(Generation, output["generation"][0])
     measured = from_json(Measured, output["measured"][0]) if output.get("measured") else None
-    return Result(made, tuple(client.image(image) for image in output["images"]), plan.request.language, measured)
+    return Result(made, tuple(client.image(image) for image in output["images"]), language, measured)
+
+
+def order_batch(server: str, order: Mapping[str, object]) -> Batch:
+    """Have the server make a batch, or find the one it made of the same before."""
+    return from_json(Batch, _post(server, BATCHES_PATH, json.dumps(order)))
+
+
+def pick_winner(server: str, batch_id: str, place: int) -> Batch:
+    """Say which item of a batch is the best."""
+    return from_json(Batch, _post(server, f"{BATCHES_PATH}/pick", json.dumps({"id": batch_id, "place": place})))
 
 
 def _write(path: Path, raw: bytes) -> None:

@@ -47,15 +47,18 @@ class Client:
 
     def post(self, path: str, body: object) -> Any:
         answer = self._answer("POST", path, json=body)
-        return answer.json() if answer.content else None
+        return answer.json() if answer.content.strip() else None
 
     def image(self, picture: dict[str, str]) -> bytes:
         """The bytes of one entry of ``Run.images()``."""
         keys = ("filename", "subfolder", "type")
         return self._answer("GET", "/view", params={key: picture[key] for key in keys if key in picture}).content
 
-    def run(self, graph: Graph, follow: Follow | None = None, extra_data: dict[str, Any] | None = None) -> Run:
-        """Queue ``graph`` (API format) and wait until it is done; ``follow`` hears every message."""
+    def run(
+        self, graph: Graph, follow: Follow | None = None, extra_data: dict[str, Any] | None = None, prompt_id: str = ""
+    ) -> Run:
+        """Queue ``graph`` (API format) and wait until it is done; ``follow`` hears every message. With a ``prompt_id`` (a
+        UUID) of the caller's own it can be cancelled."""
         import websocket
 
         address = self.url.replace("http", "ws", 1) + f"/ws?clientId={self.client_id}"
@@ -65,7 +68,7 @@ class Client:
             raise Unreachable("comfyui_unreachable", url=self.url) from fault
         with_socket = _Listener(socket, follow)
         try:
-            prompt_id = self.queue(graph, extra_data)
+            prompt_id = self.queue(graph, extra_data, prompt_id)
             with_socket.until_done(prompt_id)
         except (OSError, websocket.WebSocketException) as fault:
             raise Unreachable("comfyui_silent", url=self.url) from fault
@@ -74,12 +77,17 @@ class Client:
         outputs = self.get(f"/history/{prompt_id}").get(prompt_id, {}).get("outputs", {})
         return Run(prompt_id, outputs, tuple(with_socket.executed), tuple(with_socket.messages))
 
-    def queue(self, graph: Graph, extra_data: dict[str, Any] | None = None) -> str:
+    def queue(self, graph: Graph, extra_data: dict[str, Any] | None = None, prompt_id: str = "") -> str:
         """Put ``graph`` in the queue; its prompt id."""
-        prompt_id = str(uuid.uuid4())
+        prompt_id = prompt_id or str(uuid.uuid4())
         body = {"prompt": graph, "client_id": self.client_id, "prompt_id": prompt_id, "extra_data": extra_data or {}}
         answer = self.post("/prompt", body)
         return str(answer["prompt_id"])
+
+    def cancel(self, prompt_id: str) -> None:
+        """Take a prompt out of the queue, or stop it where it runs; nothing happens to any other."""
+        self.post("/queue", {"delete": [prompt_id]})
+        self.post("/interrupt", {"prompt_id": prompt_id})
 
     def _answer(self, method: str, path: str, **call: Any) -> requests.Response:
         try:

@@ -39,9 +39,8 @@ class Cell:
 
 
 def sheet(cells: Sequence[Cell], columns: int | None = None, language: str = "en") -> Image.Image:
-    """A grid of columns and rows where the cells have such labels and no number of ``columns`` is given, with the rest
-    below; else all in the order given. At most 16 megapixels. Raises ``BadRequest`` for an
-    empty list."""
+    """A grid of columns and rows where the cells have such labels and no number of ``columns`` is given, with the rest below;
+    else all in the order given. At most 16 megapixels. Raises ``BadRequest`` for an empty list."""
     from PIL import Image, ImageDraw
 
     if not cells:

@@ -37,8 +37,8 @@ def test_a_grid_stands_where_its_labels_say() -> None:
     ]
     drawn = sheet(cells[::-1])  # any order
     at = {name: centre(drawn, colour) for name, colour in COLOURS.items()}
-    assert at["red"][0] == at["lime"][0] and at["blue"][0] == at["yellow"][0] and at["red"][0] > at["blue"][0]
-    assert at["red"][1] == at["blue"][1] > at["lime"][1] == at["yellow"][1]
+    assert at["red"][0] == at["lime"][0] and at["blue"][0] == at["yellow"][0] and at["red"][0] < at["blue"][0]
+    assert at["red"][1] == at["blue"][1] < at["lime"][1] == at["yellow"][1]
 
 
 def test_axes_of_numbers_are_in_their_order_others_in_that_of_appearance() -> None:
