@@ -115,7 +115,8 @@ def _event(line: str) -> Event | None:
 
 def tell_all(connection: Connection, rules: Rules, some: list[Numbered]) -> tuple[int, int, list[int]]:
     """How many were new, how many known, and the numbers of lines that could not be told."""
-    new, known, faulty = 0, 0, []
+    new, known = 0, 0
+    faulty: list[int] = []
     for number, event in some:
         try:
             told = event is not None and tell(connection, rules, event)

@@ -19,7 +19,7 @@ MOST_RUNS = 200
 
 def overview(connection: Connection) -> Overview:
     """All in all."""
-    counts = {(row.kind, row.name): row.count for row in connection.execute(_few_counters())}
+    counts = {(row[0], row[1]): float(row[2]) for row in connection.execute(_few_counters())}
     rated = round(counts.get(("rated", ""), 0))
     latest = select(sessions).order_by(sessions.c.latest.desc()).limit(MOST_SESSIONS)
     return Overview(
@@ -35,7 +35,8 @@ def overview(connection: Connection) -> Overview:
 
 
 def _few_counters() -> Select[Any]:
-    return select(counters).where(counters.c.kind.in_(["generations", "rated", "stars_sum", "stars", "action"]))
+    columns = (counters.c.kind, counters.c.name, counters.c.count)
+    return select(*columns).where(counters.c.kind.in_(["generations", "rated", "stars_sum", "stars", "action"]))
 
 
 def _frequent_changes(connection: Connection) -> tuple[tuple[str, str, str, str, int], ...]:

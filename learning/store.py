@@ -47,11 +47,11 @@ class Store:
     def import_lines(self, lines: Iterable[str]) -> tuple[int, int, list[int]]:
         """Tell what ``export`` wrote. How many events were new, how many known, and the numbers of the lines, from 1, that
         are no events, or of a generation that came in no line before."""
-        new, known, faulty = 0, 0, []
-        for some in carrying.parsed(lines):
-            told = self.database.write(lambda connection, some=some: carrying.tell_all(connection, self.rules, some))  # type: ignore[misc]
-            new, known, faulty = new + told[0], known + told[1], faulty + told[2]
-        return new, known, faulty
+        told = [self._tell_all(some) for some in carrying.parsed(lines)]
+        return sum(some[0] for some in told), sum(some[1] for some in told), [line for some in told for line in some[2]]
+
+    def _tell_all(self, some: list[carrying.Numbered]) -> tuple[int, int, list[int]]:
+        return self.database.write(lambda connection: carrying.tell_all(connection, self.rules, some))
 
     # ----------------------------------------------------------------------- what it adds up to
 

@@ -1,0 +1,87 @@
+"""Out and in again, from either database to either."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from pack.feedback import Action, Event
+from pack.learning.store import Store
+from pack.values import from_json, to_json
+from told import RULES, acted, changed, finished, forgot, made, rated, sums
+
+KINDS = ("sqlite", "postgres")
+
+
+def life(count: int = 40) -> list[Event]:
+    """A person's events, all kinds, in some order."""
+    chance = random.Random(7)
+    events: list[Event] = []
+    for number in range(count):
+        loras = {name: chance.choice([0.5, 0.8]) for name in chance.sample(["ink", "glow", "mist"], 2)}
+        changes = (changed(used=str(number)),) if number % 5 == 0 else ()
+        style = chance.choice(["anime", "photo"])
+        events.append(made(f"g{number}", f"s{number // 7}", f"l{number // 2}", loras=loras, changes=changes, style=style))
+        events.append(finished(f"g{number}", seconds=float(number)))
+        if number % 2:
+            events.append(rated(chance.randint(1, 5), f"g{number}", comment="«ñ» \n line"))
+        if number % 3 == 0:
+            events.append(acted(chance.choice(list(Action)), f"g{chance.randint(0, number)}", undone=number % 9 == 0))
+        if number in (15, 30):
+            events += [forgot("lora", "ink"), rated(2, "g3"), rated(None, "g5")]
+    return events
+
+
+@pytest.mark.parametrize(("start", "end"), list(itertools.product(KINDS, KINDS)))
+def test_export_and_import_come_to_the_same(new_database: Callable[[str], str], start: str, end: str) -> None:
+    first, second = Store(new_database(start), RULES), Store(new_database(end), RULES)
+    events = life()
+    for event in events:
+        first.tell(event)
+    lines: list[str] = []
+    first.export(lines.append)
+    assert [from_json(Event, line) for line in lines] == events
+    assert second.import_lines(lines) == (len(events), 0, [])
+    assert second.import_lines(lines) == (0, len(events), [])
+    assert sums(second) == sums(first)
+    assert second.overview() == first.overview() and second.recent(100) == first.recent(100)
+    again: list[str] = []
+    second.export(again.append)
+    assert again == lines
+    first.close(), second.close()
+
+
+def test_lines_that_are_no_events_are_numbered(store: Store) -> None:
+    lines = ["", "no json", to_json(rated(3, "nobody")), to_json(made()), "{}", to_json(made("g2")) + "\n"]
+    assert store.import_lines(lines) == (2, 0, [2, 3, 5])
+
+
+def test_what_is_too_old_goes_and_what_was_learned_stays(store: Store) -> None:
+    events = [made("old", at=1000.0, changes=(changed(),)), finished("old"), rated(5, "old"), acted(Action.SAVED, "old")]
+    events.append(made("new", at=90_000.0))
+    for event in events:
+        store.tell(event)
+    before = sums(store)
+    assert store.keep(1, now=100_000.0) == 1
+    assert [found.id for found in store.recent(9)] == ["new"] and store.find("old") is None
+    assert sums(store) == before
+    lines: list[str] = []
+    store.export(lines.append)
+    assert [from_json(Event, line) for line in lines] == events[-1:]
+    assert store.import_lines([to_json(event) for event in events]) == (0, 5, []), "an old export counts nothing twice"
+
+
+def test_erased_means_gone(store: Store, where: str) -> None:
+    for event in life(10):
+        store.tell(event)
+    store.tell(made("secret", prompt="a most private prompt"))
+    version = store.version()
+    store.erase()
+    assert store.recent(9) == [] and sums(store) == {} and store.overview().generations == 0
+    assert store.version() != version and store.session("s1") is None
+    if "://" not in where:
+        assert not any(b"private" in path.read_bytes() for path in Path(where).parent.glob(f"{Path(where).name}*"))
+    assert store.tell(made("secret"))
