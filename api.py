@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -22,12 +22,12 @@ import requests
 
 from .client import Client, Follow, Run
 from .errors import LANGUAGES, BadRequest, Unreachable, UserError
-from .feedback import Action, Batch, Rating, Strategy
+from .feedback import Action, Rating, Strategy
 from .files import write_whole
 from .intelligence.explain import explain
 from .local import SAVE_NODE, workflow
 from .plan import GIB, Constraints, Fixed, Generation, Kind, LoraUse, Measured, Mode, Plan, Priority, Request, Verbosity
-from .routes import ACT_PATH, BATCHES_PATH, FAMILY_PATH, GUARD_HEADER, PLAN_PATH, RATE_PATH
+from .routes import ACT_PATH, FAMILY_PATH, GUARD_HEADER, PLAN_PATH, RATE_PATH
 from .values import from_json, refuse, to_json, type_faults
 
 if TYPE_CHECKING:
@@ -228,13 +228,12 @@ class IntelligentGenerationPipeline:
         ``on_progress`` hears a ``BatchProgress`` for every sampler step and picture; ``save_dir`` takes the pictures with
         their metadata and a contact sheet. A failed item is reported in its place; asking for the same again makes what is
         missing. Raises ``BadRequest`` and ``Unreachable`` where the batch cannot begin."""
+        from .batch.order import order_batch
         from .batch.run import run_batch
 
-        wanted = {"plan": plan} if plan else {"request": self.request(prompt or "", negative)}
-        asked = {name: json.loads(to_json(value)) for name, value in wanted.items()}
-        order = {**asked, "strategy": strategy, "count": count, "seed": seed, "max_seconds": max_seconds}
         server, language = self.config.server, self.config.language
-        batch = order_batch(server, order)
+        wanted = plan or self.request(prompt or "", negative)
+        batch = order_batch(server, wanted, strategy, count, seed=seed, max_seconds=max_seconds)
         return run_batch(batch, Client(server), on_progress=on_progress, save_dir=save_dir, language=language)
 
     def provide_feedback(
@@ -257,26 +256,27 @@ class IntelligentGenerationPipeline:
             told = rate(self.config.server, generation_id, Rating(rating, quality, accuracy, aesthetic, comments, tuple(tags)))
         for action in actions:
             body = json.dumps({"id": generation_id, "action": Action(action).value})
-            told = json.loads(_post(self.config.server, ACT_PATH, body))["stored"] and told
+            told = json.loads(ask_server(self.config.server, ACT_PATH, body))["stored"] and told
         return told
 
 
 def rate(server: str, generation_id: str, rating: Rating) -> bool:
     """Rate a generation on the server; as ``provide_feedback``."""
-    return bool(json.loads(_post(server, RATE_PATH, json.dumps({"id": generation_id, **asdict(rating)})))["stored"])
+    return bool(json.loads(ask_server(server, RATE_PATH, json.dumps({"id": generation_id, **asdict(rating)})))["stored"])
 
 
 def recommend(server: str, request: Request) -> Plan:
     """Ask the server for the plan of a request."""
-    return from_json(Plan, _post(server, PLAN_PATH, to_json(request)))
+    return from_json(Plan, ask_server(server, PLAN_PATH, to_json(request)))
 
 
 def tell_family(server: str, kind: Kind, name: str, family: str | None) -> None:
     """Tell the server's library which family a model file belongs to; ``None`` takes it back."""
-    _post(server, FAMILY_PATH, json.dumps({"kind": kind.value, "name": name, "family": family}))
+    ask_server(server, FAMILY_PATH, json.dumps({"kind": kind.value, "name": name, "family": family}))
 
 
-def _post(server: str, path: str, body: str) -> bytes:
+def ask_server(server: str, path: str, body: str) -> bytes:
+    """What a route of the pack answers to JSON. Raises ``BadRequest`` with its words, or ``Unreachable``."""
     headers = {"Content-Type": "application/json", GUARD_HEADER: "1"}
     try:
         answer = requests.post(server.rstrip("/") + path, data=body.encode(), headers=headers, timeout=300)
@@ -313,16 +313,6 @@ def made_by(client: Client, run: Run, language: str = "en") -> Result:
     made = from_json(Generation, output["generation"][0])
     measured = from_json(Measured, output["measured"][0]) if output.get("measured") else None
     return Result(made, tuple(client.image(image) for image in output["images"]), language, measured)
-
-
-def order_batch(server: str, order: Mapping[str, object]) -> Batch:
-    """Have the server make a batch, or find the one it made of the same before."""
-    return from_json(Batch, _post(server, BATCHES_PATH, json.dumps(order)))
-
-
-def pick_winner(server: str, batch_id: str, place: int) -> Batch:
-    """Say which item of a batch is the best."""
-    return from_json(Batch, _post(server, f"{BATCHES_PATH}/pick", json.dumps({"id": batch_id, "place": place})))
 
 
 def _write(path: Path, raw: bytes) -> None:

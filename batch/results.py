@@ -10,13 +10,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..api import Result, pick_winner
+from ..api import Result
 from ..errors import BadRequest, UserError
 from ..feedback import Batch, Item, ItemState
 from ..files import write_whole
 from ..intelligence.learn import predicted
 from ..plan import PNG_KEY, Generation, Taste
 from ..values import from_json, to_json
+from .order import pick_winner
 from .sheet import Cell, sheet
 
 if TYPE_CHECKING:

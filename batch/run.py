@@ -15,7 +15,7 @@ from typing import Any
 
 from ..api import Result, made_by
 from ..client import Client, Run
-from ..errors import BadRequest, Unreachable, UserError
+from ..errors import Unreachable, UserError
 from ..feedback import Batch, Item, ItemState
 from ..files import write_whole
 from .make import PREFIX, graph_of
@@ -253,13 +253,14 @@ class _Job:
 def _is_back(client: Client) -> bool:
     """Whether the server answers again, soon."""
     until = time.monotonic() + PATIENCE_S
-    while time.monotonic() < until:
-        try:
-            client.get("/system_stats")
-        except Unreachable:
-            time.sleep(0.5)
-        except BadRequest:
-            return False
-        else:
-            return True
-    return False
+    while not (there := _answers(client)) and time.monotonic() < until:
+        time.sleep(0.5)
+    return there
+
+
+def _answers(client: Client) -> bool:
+    try:
+        client.get("/system_stats")
+    except UserError:
+        return False
+    return True
