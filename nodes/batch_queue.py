@@ -19,13 +19,8 @@ MOST_ERROR = 500  # characters
 _queueing = threading.Lock()  # a node and a request may go on with the same batch at once
 
 
-def mark(batch: str, place: int) -> str:
-    """How a Save Image with Plan names the item it saves."""
-    return f"{batch}:{place}"
-
-
 def marked(text: str) -> tuple[str, int] | None:
-    """Batch and place that such a mark names; ``None`` where it is none."""
+    """Batch and place of the item that a Save Image with Plan saves; ``None`` where its text names none."""
     batch, _, place = text.strip().rpartition(":")
     if 0 < len(batch) <= MOST_ID and place.isascii() and place.isdigit() and len(place) < 5:
         return batch, int(place)
@@ -61,23 +56,21 @@ def _missing(batch: Batch) -> list[Item]:
 
 def _queue(batch: Batch, item: Item, filename_prefix: str) -> str | None:
     try:
-        return own_queue.enqueue(graph_of(batch, item, filename_prefix), {"extra_pnginfo": {}})
+        return own_queue.enqueue(prompt_of(batch, item, filename_prefix), {"extra_pnginfo": {}})
     except BadRequest as fault:
         history().batches.failed(batch.id, item.place, str(fault)[:MOST_ERROR], history().machine)
         return None
 
 
-def graph_of(batch: Batch, item: Item, filename_prefix: str) -> dict[str, Any]:
-    """The item's prompt. The names of its nodes are the same for all items, so that ComfyUI's cache keeps the models, and
-    are those of no node on a canvas."""
-    from ..local import MODEL_NODE, SAVE_NODE, workflow
+def prompt_of(batch: Batch, item: Item, filename_prefix: str) -> dict[str, Any]:
+    """The item's prompt, under names that no node of a canvas has: the browser would show its picture there."""
+    from ..batch.make import graph_of
+    from ..local import MODEL_NODE, SAVE_NODE
 
-    plan = item.variation.plan
-    graph = workflow(plan.request, seed=item.variation.seed, accepted=plan)
+    graph = graph_of(batch.id, item, filename_prefix)
     auto, save = graph[MODEL_NODE], graph[SAVE_NODE]
-    links = {"images": [AUTO, 0], "plan": [AUTO, 4]}
-    save["inputs"] |= {**links, "batch": mark(batch.id, item.place), "filename_prefix": filename_prefix}
-    return {AUTO: auto, SAVE: save}
+    links = {name: [AUTO, value[1]] for name, value in save["inputs"].items() if isinstance(value, list)}
+    return {AUTO: auto, SAVE: {**save, "inputs": {**save["inputs"], **links}}}
 
 
 def sheet_graph(batch: Batch, filename_prefix: str) -> dict[str, Any]:

@@ -55,7 +55,7 @@ class SaveImageWithPlan(io.ComfyNode):
         batch: str = "",
     ) -> io.NodeOutput:
         from ..intelligence.explain import explain
-        from . import batch_queue, runs
+        from . import batch_queue, recall, runs
 
         spoken = host.language(language)
         with host.speaking(spoken):
@@ -70,6 +70,7 @@ class SaveImageWithPlan(io.ComfyNode):
                 _write_sidecars(picture.path, texts)
             results.append({"filename": picture.path.name, "subfolder": picture.subfolder, "type": "output"})
         names = [f"{result['subfolder']}/{result['filename']}".replace("\\", "/").lstrip("/") for result in results]
+        recall.finished(plan, measured, names)
         batch_queue.record(batch, plan, names)
         shown = {"images": results, "text": [said], "generation": [texts[PNG_KEY]]}
         return io.NodeOutput(said, ui=shown | ({"measured": [to_json(measured)]} if measured else {}))
