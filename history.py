@@ -28,9 +28,12 @@ from .feedback import (
     Rated,
     Rating,
     Recorded,
+    Relation,
     Tally,
 )
-from .intelligence.learn import changes_between, contexts_of, relate, rules, taste_of
+from .intelligence.evidence import contexts_of, rules
+from .intelligence.following import changes_between, relate
+from .intelligence.learn import taste_of
 from .learning.batches import Batches
 from .learning.journal import Journal
 from .learning.options import DATABASE, FILE, Options, change_options, read_options
@@ -38,6 +41,7 @@ from .learning.store import Store
 from .plan import Analysis, Generation, Measured, Mode, Plan, Taste
 
 RETRY_S = 20.0  # a database that did not answer is left alone for so long
+PATIENCE_S = 5.0  # a run waits no longer for others that write; the journal takes it then
 TIDY_EVERY_S = 6 * 3600.0
 LATEST = 40  # generations among which the next one may find what it follows from
 
@@ -96,7 +100,7 @@ class History:
         if self._trouble is not None and time.monotonic() < self._retry_at:
             raise self._trouble
         try:
-            return Store(self.options.database or self.folder / DATABASE, rules())
+            return Store(self.options.database or self.folder / DATABASE, rules(), PATIENCE_S)
         except UserError as fault:
             self._rest(fault)
             raise
@@ -169,7 +173,18 @@ class History:
         for generation_id, action in followed.implied if not batch else ():
             self._tell(Acted(generation_id, action))
         session, lineage = followed.session or uuid.uuid4().hex, followed.lineage or uuid.uuid4().hex
-        return Made(generation, session, lineage, followed.relation, followed.parent, changes, batch, place)
+        relation = followed.relation
+        if relation is Relation.REROLL and self._differs(followed.parent, generation.plan):
+            relation = Relation.CHANGE
+        return Made(generation, session, lineage, relation, followed.parent, changes, batch, place)
+
+    def _differs(self, parent: str, plan: Plan) -> bool:
+        """Whether settings or LoRAs are others than its parent's: then it is no mere re-roll of it."""
+        try:
+            before = self._ask(lambda store: store.find(parent))
+        except UserError:
+            return False
+        return before is not None and bool(changes_between(before.made.generation.plan, plan))
 
     def finished(
         self, generation: Generation, measured: Measured | None = None, pictures: Sequence[str] = (), workload: str = ""
