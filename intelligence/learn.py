@@ -259,7 +259,7 @@ def predicted(plan: Plan, taste: Taste) -> float:
     """How well this person will probably like it, 0–1; 0.5 where nothing is known."""
     knobs, leaning = _knobs("predicted"), taste.on(plan.family)
     scores = [leaning.loras[choice.use.name].score for choice in plan.loras if choice.use.name in leaning.loras]
-    total = knobs["loras"] * (sum(scores) / len(scores)) if scores else 0.0
+    total: float = knobs["loras"] * (sum(scores) / len(scores)) if scores else 0.0
     if liking := taste.checkpoints.get(model_of(plan)):
         total += knobs["checkpoint"] * liking.score
     total += knobs["setting"] * sum(_agrees(kind, arm, leaning) for kind, (arm, _) in arms_of(plan).items())

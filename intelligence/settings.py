@@ -58,7 +58,8 @@ def choose_settings(situation: Situation) -> tuple[Settings, tuple[Reason, ...],
 def _as_liked(case: Situation, decided: dict[str, Any]) -> list[Reason]:
     """Changes what is a matter of taste to what the person likes; never what they fixed, nor what a distilled model was
     made for."""
-    fixed, found = case.request.fixed, []
+    fixed = case.request.fixed
+    found: list[Reason] = []
     if case.manual or case.distillation is not None:
         return []
     for name in ("steps", "cfg", "guidance") if not case.family.distilled else ("guidance",):
