@@ -55,11 +55,12 @@ def _png(draw: Draw, overview: Overview, rows: Rows, language: str, size: tuple[
     """Without pyplot, which would keep every figure and is for one thread."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     dpi = size[0] / WIDE_INCHES
     inches = ((size[0] + 0.01) / dpi, (size[1] + 0.01) / dpi)  # matplotlib rounds pixels down
-    figure = Figure(figsize=inches, dpi=dpi, facecolor="white", layout="constrained")
-    canvas = FigureCanvasAgg(figure)
+    figure = Figure(figsize=inches, dpi=dpi, facecolor="white", layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1))
+    canvas: Any = FigureCanvasAgg(figure)
     draw(figure, overview, rows, language)
     whole = io.BytesIO()
     canvas.print_png(whole)
@@ -91,7 +92,7 @@ def _has(fonts: Sequence[Any], letter: str) -> bool:
 
 
 def _font(size: float = 10, **more: Any) -> dict[str, Any]:
-    return {"fontsize": size, "fontfamily": _fonts()[0], "color": INK, **more}
+    return {"fontsize": size, "fontfamily": _fonts()[0], "color": INK} | more
 
 
 # --------------------------------------------------------------------------- one set of axes
@@ -99,8 +100,7 @@ def _font(size: float = 10, **more: Any) -> dict[str, Any]:
 
 def _axes(figure: Any, title: str, place: tuple[int, int, int] = (1, 1, 1)) -> Any:
     axes = figure.add_subplot(*place, facecolor="white")
-    if title:
-        axes.set_title(letters(title), **_font(13, fontweight="bold"), pad=12)
+    figure.suptitle(letters(title), **_font(13, fontweight="bold"))
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(GREY)
     axes.tick_params(colors=INK, labelsize=10, labelfontfamily=_fonts()[0])
@@ -203,13 +203,18 @@ def _ratings(figure: Any, overview: Overview, rows: Rows, language: str) -> None
 def _changes(figure: Any, _overview: Overview, rows: Rows, language: str) -> None:
     """Lowered to the left, raised to the right, exchanged behind the raised."""
     shown = rows["directions"][:MOST_BARS]
-    axes, lines = _axes(figure, ""), range(len(shown))
-    figure.suptitle(letters(say("plot.changes", language)), **_font(13, fontweight="bold"))
+    axes, lines = _axes(figure, say("plot.changes", language)), range(len(shown))
     up, down, other = ([row[way] for row in shown] for way in ("up", "down", "other"))
-    parts = (("down", [-times for times in down], 0, ORANGE), ("up", up, 0, BLUE), ("other", other, up, GREY))
-    for way, widths, start, colour in parts:
+    parts = (
+        ("down", [-times for times in down], 0, ORANGE, INK),
+        ("up", up, 0, BLUE, "white"),
+        ("other", other, up, GREY, INK),
+    )
+    for way, widths, start, colour, ink in parts:
         bars = axes.barh(lines, widths, left=start, color=colour, height=0.6, label=letters(say(f"plot.{way}", language)))
-        axes.bar_label(bars, [str(abs(width)) if width else "" for width in widths], label_type="center", **_font(9))
+        axes.bar_label(bars, [str(abs(width)) if width else "" for width in widths], label_type="center", **_font(9, color=ink))
+    axes.use_sticky_edges = False  # bars may end short of the edge
+    axes.margins(x=0.04)
     axes.axvline(0, color=INK, linewidth=0.8)
     _names(axes, [setting_label(row["parameter"], language) for row in shown])
     _whole_numbers(axes.xaxis)
@@ -224,9 +229,8 @@ def _changes(figure: Any, _overview: Overview, rows: Rows, language: str) -> Non
 def _time(figure: Any, overview: Overview, rows: Rows, language: str) -> None:
     shown = rows["time"][:MOST_BARS]
     measured = any(row["peaks"] for row in shown)
-    figure.suptitle(letters(say("plot.time", language)), **_font(13, fontweight="bold"))
     seconds = {row["family"]: [run[1] for run in overview.runs if run[0] == row["family"]] for row in shown}
-    axes = _axes(figure, "", (1, 2 if measured else 1, 1))
+    axes = _axes(figure, say("plot.time", language), (1, 2 if measured else 1, 1))
     _dots(axes, list(seconds.values()), [row["seconds"] for row in shown], say("plot.seconds", language))
     _names(axes, [f"{family_label(row['family'])} ({row['runs']})" for row in shown])
     axes.plot([], [], "|", color=RED, markersize=12, markeredgewidth=2.5, label=letters(say("plot.middle", language)))
@@ -236,7 +240,7 @@ def _time(figure: Any, overview: Overview, rows: Rows, language: str) -> None:
 
 
 def _memory(figure: Any, overview: Overview, shown: Sequence[Row], language: str) -> None:
-    axes = _axes(figure, "", (1, 2, 2))
+    axes = _axes(figure, say("plot.time", language), (1, 2, 2))
     peaks = [[run[2] / GIB for run in overview.runs if run[0] == row["family"] and run[2] is not None] for row in shown]
     _dots(axes, peaks, [max(each, default=None) for each in peaks], say("plot.memory", language))
     _names(axes, [""] * len(shown))

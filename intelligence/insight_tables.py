@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -152,7 +152,7 @@ def _cell(column: str, row: Row, names: Mapping[str, str], language: str) -> str
 
 
 _NUMBERS = {"apart": "{:.0%}", "weight": "{:.1f}", "strength": "{:.2f}", "seconds": "{:.1f} s", "minutes": "{:.0f}"}
-_WORDS = {
+_WORDS: dict[str, Callable[[Any, str], str]] = {
     "style": style_label,
     "family": lambda family, language: family_label(family),
     "setting": setting_label,
