@@ -39,13 +39,14 @@ def record(text: str, generation: Generation, pictures: Sequence[str]) -> None:
         host.log.warning("%s", fault)
 
 
-def go_on(batch: Batch, filename_prefix: str, followers: Nodes | None = None) -> list[str]:
-    """Queue what is neither done nor queued, and behind it the sheet (``followers``, or one of its own); the ids of the
-    prompts. An item that ComfyUI refuses is recorded as failed."""
+def go_on(batch: Batch, filename_prefix: str, followers: Nodes | None = None, pnginfo: Any = None) -> list[str]:
+    """Queue what is neither done nor queued, and behind it the sheet (``followers``, or one of its own; ``pnginfo`` is what
+    its file carries); the ids of the prompts. An item that ComfyUI refuses is recorded as failed."""
     with _queueing:
         queued = [prompt for item in _missing(batch) if (prompt := _queue(batch, item, filename_prefix))]
         if queued:
-            queued.append(own_queue.enqueue(followers or sheet_graph(batch, filename_prefix)))
+            last = followers or sheet_graph(batch, filename_prefix)
+            queued.append(own_queue.enqueue(last, {"extra_pnginfo": pnginfo or {}}))
     return queued
 
 

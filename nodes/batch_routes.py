@@ -45,7 +45,7 @@ def order(asked: Asked) -> Raw:
     batch = started(_plan(wanted), wanted.strategy, wanted.count, wanted.seed, wanted.max_seconds)
     if wanted.queue:
         batch_queue.go_on(batch, wanted.filename_prefix)
-    return _told(batch)
+    return _told(batch_queue.settled(batch))
 
 
 def _plan(wanted: Order) -> Plan:

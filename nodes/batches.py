@@ -27,7 +27,7 @@ class BatchVariations(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         outputs = [io.String.Output("batch_id"), io.String.Output("list"), io.Int.Output("number")]
-        hidden = [io.Hidden.unique_id, io.Hidden.prompt]
+        hidden = [io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.extra_pnginfo]
         aliases = ["grid", "variations", "xy plot", "lote", "variaciones"]
         return schema.schema(
             "IIG_BatchVariations", _batch_inputs(), outputs, is_output_node=True, hidden=hidden, search_aliases=aliases
@@ -46,7 +46,7 @@ class BatchVariations(io.ComfyNode):
             batch = batch_queue.settled(started(_plan({**widgets, "language": language}), **_wanted(widgets)))
             outputs = (batch.id, in_words(batch, spoken), len(batch.items))
             followers = batch_queue.followers(cls.hidden.prompt or {}, cls.hidden.unique_id, outputs)
-            prompts = batch_queue.go_on(batch, filename_prefix, followers)
+            prompts = batch_queue.go_on(batch, filename_prefix, followers, cls.hidden.extra_pnginfo)
         # What shows the batch waits for its pictures: it is queued behind them.
         shown = _blocked() if prompts or batch_queue.is_queued(batch.id) else batch.id
         return io.NodeOutput(shown, *outputs[1:], ui={"text": [outputs[1]], "batch": [batch.id], "prompts": prompts})
@@ -103,7 +103,7 @@ def _batch_inputs() -> list[Any]:
         io.String.Input("prompt", multiline=True, dynamic_prompts=True, default=""),
         io.Combo.Input("strategy", options=[member.value for member in Strategy], default=Strategy.SEED.value),
         io.Int.Input("count", default=4, min=1, max=MOST_ITEMS),
-        io.Int.Input("seed", default=0, min=0, max=MAX_SEED),
+        io.Int.Input("seed", default=0, min=0, max=MAX_SEED, control_after_generate=False),  # the same goes on
         io.String.Input("checkpoint", default=""),
         io.String.Input("filename_prefix", default="IIG_batch"),
         *(schema.advanced(widget) for widget in later),

@@ -34,7 +34,7 @@ def enqueue(nodes: Nodes, extra_data: Mapping[str, Any] | None = None) -> str:
 
 
 async def _put(server: Any, nodes: dict[str, Any], extra: dict[str, Any]) -> str:
-    from execution import validate_prompt
+    from execution import validate_prompt  # type: ignore[import-not-found]
 
     prompt_id = str(uuid.uuid4())
     asked = server.trigger_on_prompt({"prompt": nodes, "prompt_id": prompt_id, "extra_data": extra})

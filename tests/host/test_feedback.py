@@ -353,3 +353,28 @@ def test_bad_batches_are_refused(studio: Studio) -> None:
     assert studio.post(BATCHES_PATH, 400, strategy="seed")["error"] == "request_unreadable"
     assert studio.post(BATCHES_PATH, 400, strategy="magic", request={"prompt": "a fox"})["message"]
     assert studio.post(BATCHES_PATH, 400, count=0, request={"prompt": "a fox"})["error"] == "batch_count"
+
+
+# --------------------------------------------------------------------------- templates
+
+
+def shipped(name: str) -> dict[str, Any]:
+    graph: dict[str, Any] = json.loads((ROOT / "workflows" / "api" / name).read_text(encoding="utf-8"))
+    graph["1"]["inputs"] |= {"width": 64, "height": 64, "priority": "speed"}
+    return graph
+
+
+def test_the_template_that_rates_runs_as_it_is_shipped(studio: Studio) -> None:
+    graph = shipped("rate_image.json")
+    graph["1"]["inputs"] |= {"reader": "rules", "steps": 1}
+    run = studio.client.run(graph)
+    assert "5 ★" in run.outputs["3"]["text"][0] and run.outputs["5"]["images"]
+
+
+def test_the_template_of_a_batch_runs_as_it_is_shipped(studio: Studio) -> None:
+    graph = shipped("batch_variations.json")
+    graph["1"]["inputs"] |= {"count": 2, "strategy": "lora"}
+    prompts = studio.client.run(graph).outputs["1"]["prompts"]
+    wait_until(studio.idle)
+    sheet = studio.client.get(f"/history/{prompts[-1]}")[prompts[-1]]["outputs"]["3"]["images"]
+    assert len(prompts) == 3 and sheet[0]["filename"].startswith("IIG_batch_sheet")
