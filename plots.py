@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -41,13 +41,18 @@ Draw = Callable[[Any, Overview, Rows, str], None]
 
 
 def plots(
-    overview: Overview, tallies: Sequence[Tally], language: str = "en", size: tuple[int, int] = (900, 600)
+    overview: Overview,
+    tallies: Sequence[Tally],
+    language: str = "en",
+    size: tuple[int, int] = (900, 600),
+    names: Collection[str] = PLOTS,
 ) -> list[tuple[str, bytes]]:
-    """(name, PNG) of each of ``PLOTS`` that there is something to show in, else one that says so (``NOTHING``). ``size``
+    """(name, PNG) of each of ``names`` that there is something to show in, else one that says so (``NOTHING``). ``size``
     is width and height in pixels. Raises ``BadRequest`` for sizes no screen has."""
     refuse(f"{side} px ({LEAST_SIDE}–{MOST_SIDE})" for side in size if not LEAST_SIDE <= side <= MOST_SIDE)
     rows = rows_of(overview, tallies)
-    shown = [(name, _png(draw, overview, rows, language, size)) for name, draw in _DRAWN.items() if rows[_ROWS[name]]]
+    wanted = [name for name in PLOTS if name in names and rows[_ROWS[name]]]
+    shown = [(name, _png(_DRAWN[name], overview, rows, language, size)) for name in wanted]
     return shown or [(NOTHING, _png(_nothing, overview, rows, language, size))]
 
 

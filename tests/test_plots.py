@@ -93,6 +93,11 @@ def test_numbers_move_what_is_drawn(drawn) -> None:
     assert again["loras"] == drawn["loras"], "the same numbers give the same picture"
 
 
+def test_one_plot_alone(drawn) -> None:
+    assert plots(OVERVIEW, TALLIES, "es", names=("loras",)) == [("loras", drawn["loras"])]
+    assert [name for name, _ in plots(OVERVIEW, [], names=("loras",))] == [NOTHING]
+
+
 def test_letters_no_font_has_are_replaced_and_dollars_stay() -> None:
     assert letters("áñ¿ü ★ ↑\n x") == "áñ¿ü ★ ↑ x"
     assert letters("\U0001f98a$1\u0001") == "□\\$1□"
