@@ -3,7 +3,6 @@ hand is made by another. Optional: ``requirements-distributed.txt``."""
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,7 @@ from ..api import Result, made_by
 from ..client import Client
 from ..errors import BadRequest, Unreachable, UserError
 from ..feedback import Batch, Item
+from ..local import SAVE_NODE
 from ..plan import Generation, Measured
 from ..values import from_json, to_json
 from .job import Hear, Job
@@ -122,7 +122,8 @@ class _Spread:
         told = {"place": item.place, "graph": graph_of(self.job.batch.id, item, self.prefix), "servers": self.servers}
         key = f"{self.job.batch.id}-{item.place}"
         resources, more = {SLOT: 1}, {"retries": RETRIES, "priority": -item.place, "pure": False}
-        return self.engine.submit(_by_value(_on_worker), str(ROOT), __package__, told, key=key, resources=resources, **more)
+        package = str(__package__).rpartition(".")[0]
+        return self.engine.submit(_task(), str(ROOT), package, told, key=key, resources=resources, **more)
 
     def _hear(self, items: dict[int, Item]) -> None:
         try:
@@ -157,29 +158,25 @@ class _Spread:
 # --------------------------------------------------------------------------- on the workers
 
 
-def _by_value(function: Any) -> Any:
-    """Sent as code, not by its module's name: the pack's name is that of its folder, which workers do not know."""
-    import cloudpickle
+def _task() -> Any:
+    """What a worker is sent: a local function, which travels as code. Workers know no module by the pack's name, which is
+    that of its folder."""
 
-    cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    return function
+    def on_worker(root: str, package: str, told: dict[str, Any]) -> Any:
+        """Load the pack from ``root``, or where that is not there take it as installed; then make the item."""
+        import importlib.util
+        import os
+        import sys
 
-
-def _on_worker(root: str, package: str, told: dict[str, Any]) -> dict[str, Any]:
-    """Runs in a worker's process, where the pack is loaded from ``root`` or, on another machine, as installed."""
-    import importlib.util
-    import os
-    import sys
-
-    name = package.rpartition(".")[0]
-    if name not in sys.modules and os.path.exists(os.path.join(root, "__init__.py")):
         path = os.path.join(root, "__init__.py")
-        spec = importlib.util.spec_from_file_location(name, path, submodule_search_locations=[root])
-        module = sys.modules[name] = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]
-        spec.loader.exec_module(module)  # type: ignore[union-attr]
-    home = package if name in sys.modules else "intelligent_generation.batch"
-    made: dict[str, Any] = importlib.import_module(f"{home}.spread").make_item(told)
-    return made
+        if package not in sys.modules and os.path.exists(path):
+            spec = importlib.util.spec_from_file_location(package, path, submodule_search_locations=[root])
+            module = sys.modules[package] = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]
+            spec.loader.exec_module(module)  # type: ignore[union-attr]
+        name = package if package in sys.modules else "intelligent_generation"
+        return importlib.import_module(f"{name}.batch.spread").make_item(told)
+
+    return on_worker
 
 
 def make_item(told: dict[str, Any]) -> dict[str, Any]:
@@ -188,7 +185,7 @@ def make_item(told: dict[str, Any]) -> dict[str, Any]:
     from distributed import Reschedule, get_worker
 
     worker = get_worker()
-    batch, _, place = told["graph"]["2"]["inputs"]["batch"].rpartition(":")
+    batch, _, place = told["graph"][SAVE_NODE]["inputs"]["batch"].rpartition(":")
 
     def follow(kind: str, data: dict[str, Any]) -> None:
         if step := sampler_step(kind, data):
