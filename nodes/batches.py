@@ -81,8 +81,9 @@ class ContactSheet(io.ComfyNode):
         with host.speaking(spoken):
             found = batch_queue.settled(batch_called(batch))
             ranked = _ordered(found, one_of(order, ORDERS))
-            drawn = sheet([_cell(item, mark, spoken) for item, mark in ranked], columns or None, spoken)
-        text = in_words(found, spoken)
+            cells = [_cell(item, mark, spoken, order == ORDERS[0]) for item, mark in ranked]
+            drawn = sheet(cells, columns or None, spoken)
+        text = in_words(found, spoken, ranked)
         told = json.dumps([item_shown(item) | {"mark": mark} for item, mark in ranked], ensure_ascii=False)
         return io.NodeOutput(image_of(drawn), text, told, ui={"text": [text], "batch": [found.id]})
 
@@ -167,20 +168,24 @@ def batch_called(text: str) -> Batch:
 # --------------------------------------------------------------------------- shown
 
 
-def in_words(batch: Batch, language: str) -> str:
-    """The batch as a list, one line an item, with the time it will probably take."""
+Ranked = list[tuple[Item, str]]
+
+
+def in_words(batch: Batch, language: str, ranked: Ranked | None = None) -> str:
+    """The batch as a list, one line an item, with the time it will probably take; in the order of ``ranked`` and with its
+    marks, where it is given."""
     left = [item for item in batch.items if item.state is ItemState.WAITING]
     key = "batch" if batch.seconds is None or not left else "batch_takes"
     seconds = round((batch.seconds or 0) * len(left) / max(1, len(batch.items)))
     done = sum(item.state is ItemState.DONE for item in batch.items)
     title = say(key, language, id=batch.id, count=len(batch.items), done=done, seconds=seconds)
-    return "\n".join([title, *(_line(item, batch.winner, language) for item in batch.items)])
+    listed = ranked or [(item, "") for item in batch.items]
+    return "\n".join([title, *(_line(item, mark, language) for item, mark in listed)])
 
 
-def _line(item: Item, winner: int | None, language: str) -> str:
-    state = say(f"state.{item.state.value}", language)
-    best = " ★" if item.place == winner else ""
-    return f"{item.place}. {item.variation.label}: {state}{best}{f' – {item.error}' if item.error else ''}"
+def _line(item: Item, mark: str, language: str) -> str:
+    parts = [say(f"state.{item.state.value}", language), mark, f"– {item.error}" if item.error else ""]
+    return f"{item.place}. {item.variation.label}: {' '.join(part for part in parts if part)}"
 
 
 def item_shown(item: Item) -> dict[str, Any]:
@@ -190,7 +195,7 @@ def item_shown(item: Item) -> dict[str, Any]:
     return {**told, **named, "state": item.state.value, "pictures": list(item.pictures)}
 
 
-def _ordered(batch: Batch, order: str) -> list[tuple[Item, str]]:
+def _ordered(batch: Batch, order: str) -> Ranked:
     """The items with what is known of how they are liked, as marks; best first unless the stated order is wished for."""
     scores = {item.place: _score(item, order) for item in batch.items}
     items = sorted(batch.items, key=lambda item: (-(scores[item.place][0]), item.place))
@@ -216,15 +221,16 @@ def _stars(generation_id: str) -> float | None:
     return found.standing.rating.stars if found and found.standing.rating else None
 
 
-def _cell(item: Item, mark: str, language: str) -> Cell:
+def _cell(item: Item, mark: str, language: str, in_grid: bool) -> Cell:
+    """The item for the sheet; ranked items stand in no grid."""
     from ..batch.sheet import Cell
     from .pictures import output_file
 
     path = output_file(item.pictures[0]) if item.pictures else None
     lost = item.state is ItemState.DONE and path is None
     problem = say("elsewhere", language, machine=item.machine) if lost else item.error
-    named = item.variation
-    return Cell(label=named.label, picture=path, mark=mark, column=named.column, row=named.row, problem=problem)
+    column, row = (item.variation.column, item.variation.row) if in_grid else ("", "")
+    return Cell(label=item.variation.label, picture=path, mark=mark, column=column, row=row, problem=problem)
 
 
 def _blocked() -> Any:

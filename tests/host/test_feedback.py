@@ -343,6 +343,9 @@ def test_the_winner_is_picked_and_counts_as_liking(studio: Studio) -> None:
     assert standings == [[], ["picked"]]
     assert studio.post(f"{BATCHES_PATH}/pick", 404, id=batch.id, place=9)["error"] == "batch_item_unknown"
     assert studio.get(BATCHES_PATH, 404, id="nothing")["error"] == "batch_unknown"
+    studio.said(generation_id=picked["items"][1]["generation_id"], rating=4)
+    sheet = studio.node("IIG_ContactSheet", batch="", order="stars", columns=1, language="en").outputs["1"]["text"][0]
+    assert [line.split(".")[0] for line in sheet.splitlines()[1:]] == ["1", "0"] and "★ 4.0" in sheet.splitlines()[1]
     briefly = studio.get(BATCHES_PATH, limit=1)["batches"][0]
     assert briefly["id"] == batch.id and briefly["winner"] == 1 and briefly["done"] == 2
 
