@@ -13,7 +13,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from . import cli_hub
+from . import cli_batch, cli_feedback, cli_hub
 from .errors import LANGUAGES, UserError
 from .files import write_whole
 from .plan import PNG_KEY, Fixed, Generation, Kind, Mode, Plan, Priority, Request, Verbosity
@@ -56,6 +56,8 @@ def parser() -> argparse.ArgumentParser:
     explain.add_argument("picture", type=Path)
     explain.add_argument("--verbosity", choices=[level.value for level in Verbosity], default="standard")
     cli_hub.add_commands(partial(_command, commands))
+    cli_batch.add_commands(partial(_command, commands), _asks)
+    cli_feedback.add_commands(partial(_command, commands))
     return top
 
 

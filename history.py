@@ -208,7 +208,13 @@ class History:
 
     def knows(self, generation: Generation) -> None:
         """Make a generation known that was made elsewhere, or before learning began: its picture holds it."""
-        if self.find(generation.id) is None:
+        try:
+            known = self.find(generation.id) is not None
+        except BadRequest:
+            raise
+        except UserError:  # out of reach: told twice does no harm, a rating without its picture would be lost
+            known = False
+        if not known:
             self._tell(Made(generation, uuid.uuid4().hex, uuid.uuid4().hex))
 
     def pick(self, batch_id: str, place: int) -> Batch:

@@ -187,6 +187,15 @@ def test_a_picture_from_elsewhere_becomes_known_by_its_plan(history: History) ->
     assert history.rate("from-a-friend", Rating(5))
 
 
+def test_a_picture_from_elsewhere_waits_with_its_rating(tmp_path: Path) -> None:
+    history = History(tmp_path, "here", Clock())
+    history.change_options({"database": NOWHERE})
+    history.knows(made("from-a-friend"))
+    assert not history.rate("from-a-friend", Rating(5))
+    history.change_options({"database": ""})
+    assert history.find("from-a-friend").standing.rating == Rating(5)
+
+
 def test_a_damaged_file_is_set_aside_with_a_word(tmp_path: Path) -> None:
     (tmp_path / "learning.sqlite").write_bytes(b"this is no database, whatever it is called" * 100)
     history = History(tmp_path, "here", Clock())
