@@ -27,6 +27,7 @@ SLOT = "comfyui"  # a worker has one: one prompt at a time
 TOPIC = "intelligent-generation"
 LOOK_S = 0.2
 RETRIES = 2  # of what neither ComfyUI nor the pack can explain
+CONNECT_S = 5.0
 GONE_S = 10.0  # so long without any worker, and nobody is coming back
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -81,7 +82,7 @@ def _engine(servers: Sequence[str], scheduler: str, language: str) -> Iterator[A
         raise UserError("spread_not_installed", language) from fault
     if scheduler:
         try:
-            client = distributed.Client(scheduler, timeout=10)
+            client = distributed.Client(scheduler, timeout=CONNECT_S)
         except (OSError, TimeoutError, ValueError) as fault:
             raise Unreachable("spread_no_scheduler", language, address=scheduler) from fault
         with client:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
+import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -155,3 +158,26 @@ def test_the_plan_of_a_batch_is_the_picture_of_the_plan(host: Host) -> None:
     item = batch(plan, 1, seed=9).items[0]
     again = host.picture(host.client.run(graph_of("one", item)))
     assert again.pixels == host.picture(host.auto(accepted_plan=again.texts["intelligent_generation"], seed=9)).pixels
+
+
+def test_the_command_line_makes_a_batch_and_picks_its_winner(
+    host: Host, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from pack.cli_batch import choose, make
+
+    asked = "--prompt|a red stool|--checkpoint|toy_sd15|--width|64|--height|64|--steps|2|--count|2|--strategy|prompt|--json"
+    assert make(parsed(*asked.split("|"), "--server", host.client.url, "--output", str(tmp_path))) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [item["state"] for item in told["items"]] == ["done", "done"]
+    assert Path(told["sheet"]).exists() and len(list(tmp_path.glob("*_0*.png"))) == 2
+    assert choose(parsed(told["id"], "1", "--server", host.client.url, command="pick")) == 0
+    assert told["items"][1]["label"] in capsys.readouterr().out
+
+
+def parsed(*arguments: str, command: str = "batch") -> argparse.Namespace:
+    from pack import cli, cli_batch
+
+    top = argparse.ArgumentParser()
+    commands = top.add_subparsers()
+    cli_batch.add_commands(partial(cli._command, commands), cli._asks)
+    return top.parse_args([command, *arguments])
