@@ -176,7 +176,7 @@ def in_words(batch: Batch, language: str, ranked: Ranked | None = None) -> str:
     marks, where it is given."""
     left = [item for item in batch.items if item.state is ItemState.WAITING]
     key = "batch" if batch.seconds is None or not left else "batch_takes"
-    seconds = round((batch.seconds or 0) * len(left) / max(1, len(batch.items)))
+    seconds = max(1, round((batch.seconds or 0) * len(left) / max(1, len(batch.items))))
     done = sum(item.state is ItemState.DONE for item in batch.items)
     title = say(key, language, id=batch.id, count=len(batch.items), done=done, seconds=seconds)
     listed = ranked or [(item, "") for item in batch.items]

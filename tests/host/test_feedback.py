@@ -326,7 +326,8 @@ def test_a_failure_is_told_and_harms_no_other(studio: Studio) -> None:
     failed = studio.batch(batch.id).items
     assert [item.state.value for item in failed] == ["waiting", "failed"] and "no such model" in failed[1].error
     sheet = studio.node("IIG_ContactSheet", batch=batch.id, order="liking", columns=0, language="es")
-    assert "fallida – " in sheet.outputs["1"]["text"][0] and "en espera" in sheet.outputs["1"]["text"][0]
+    said = sheet.outputs["1"]["text"][0]
+    assert "seed 31: fallida" in said and "no such model" in said and "seed 30: en espera" in said
     studio.post(f"{BATCHES_PATH}/resume", id=batch.id)
     wait_until(studio.idle)
     assert {item.state.value for item in studio.batch(batch.id).items} == {"done"}
