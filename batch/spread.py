@@ -76,10 +76,7 @@ def _fetch(servers: Sequence[str], name: str) -> bytes:
 @contextmanager
 def _engine(servers: Sequence[str], scheduler: str, language: str) -> Iterator[Any]:
     """A Dask client, with a worker process for each server where there is no scheduler yet."""
-    try:
-        import distributed
-    except ImportError as fault:
-        raise UserError("spread_not_installed", language) from fault
+    distributed = _distributed(language)
     if scheduler:
         try:
             client = distributed.Client(scheduler, timeout=CONNECT_S)
@@ -92,6 +89,14 @@ def _engine(servers: Sequence[str], scheduler: str, language: str) -> Iterator[A
     quiet = {"dashboard_address": None, "silence_logs": 50, "host": "127.0.0.1"}
     with distributed.LocalCluster(**workers, **quiet) as cluster, distributed.Client(cluster) as client:
         yield client
+
+
+def _distributed(language: str) -> Any:
+    try:
+        import distributed
+    except ImportError as fault:
+        raise UserError("spread_not_installed", language) from fault
+    return distributed
 
 
 class _Spread:

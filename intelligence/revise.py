@@ -88,10 +88,9 @@ def _found(files: Iterable[ModelFile | None]) -> tuple[ModelFile, ...]:
 
 def _retold(plan: Plan, changed: Plan, reasons: tuple[Reason, ...], place: Place, fitted: Fit | None = None) -> Plan:
     before, after = _draft(plan, place), _draft(changed, place)
-    stale, advice = check(before), ()
+    stale = check(before)
     retold = {reason.decision for reason in reasons} | (set(ADVICE) if fitted else set())
-    if fitted:
-        advice = _advice(after, changed, fitted.estimate)
+    advice = _advice(after, changed, fitted.estimate) if fitted else ()
     kept = [warning for warning in plan.warnings if warning not in stale and not (fitted and warning.decision == "estimate")]
     return replace(
         changed,

@@ -117,7 +117,7 @@ def _bounded(strength: float, file: ModelFile | None) -> float:
     low, _, high = file.strength if file else (None, None, None)
     grain = table("variations")["loras"]["grain"]
     kept = min(max(strength, -20.0 if low is None else low), 20.0 if high is None else high)
-    return round(round(kept / grain) * grain, 2)
+    return float(round(round(kept / grain) * grain, 2))
 
 
 # --------------------------------------------------------------------------- a stack put into a plan
