@@ -50,8 +50,7 @@ def batch(plan: Plan, count: int = 3, strategy: Strategy = Strategy.SEED, seed: 
 
 
 def test_seeds_load_the_model_and_read_the_prompt_once(host: Host) -> None:
-    other = plan_of(host, "a dog")
-    plan = replace(other, prompt="a grey heron in the reeds", models=replace(other.models, checkpoint="toy_sdxl.safetensors"))
+    plan = replace(plan_of(host, "a dog"), prompt="a grey heron in the reeds")
     host.client.post("/free", {"unload_models": True, "free_memory": True})
     client = Counting(host.client.url)
     made = run_batch(batch(plan, 4), client)
