@@ -40,14 +40,12 @@ def _tallies(connection: Connection, half_life: float, where: ColumnElement[bool
     tick = value(connection, "tick")
     names = ("kind", "name", "family", "context", "liked", "disliked", "value", "rated", "stars", "tick")
     asked = select(*(tallies.c[name] for name in names)).where(where, tallies.c.fades > tick)
-    return [_tally(tuple(row), tick, half_life) for row in connection.execute(asked)]
-
-
-def _tally(row: tuple[Any, ...], tick: int, half_life: float) -> Tally:
-    kind, name, family, context, liked, disliked, total, rated, stars, since = row
-    share = decay(tick - since, half_life)
-    mean = total / liked if liked else 0.0
-    return Tally(kind, name, family, context, liked * share, disliked * share, mean, stars / rated if rated else None, rated)
+    found = []
+    for kind, name, family, context, liked, disliked, total, rated, stars, since in connection.execute(asked).all():
+        share = decay(tick - since, half_life)
+        mean, given = total / liked if liked else 0.0, stars / rated if rated else None
+        found.append(Tally(kind, name, family, context, liked * share, disliked * share, mean, given, rated))
+    return found
 
 
 # --------------------------------------------------------------------------- generations

@@ -4,6 +4,7 @@ sentence."""
 
 from __future__ import annotations
 
+import math
 import os
 import sqlite3
 import threading
@@ -247,6 +248,8 @@ def _identity(path: Path) -> tuple[int, int] | None:
 def _prepare_file(raw: Any, _record: Any) -> None:
     raw.isolation_level = None  # ``_begin`` says when, and how, a transaction begins
     raw.execute("PRAGMA synchronous=NORMAL")
+    raw.create_function("power", 2, pow, deterministic=True)  # not every SQLite is built with them
+    raw.create_function("ln", 1, math.log, deterministic=True)
 
 
 def _begin(connection: Connection) -> None:

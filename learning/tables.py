@@ -11,14 +11,19 @@ from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, MetaD
 from ..values import clean
 
 
-class Words(TypeDecorator[str]):
+def storable(text: str) -> str:
     """Text any database can hold: PostgreSQL knows no NUL, and neither takes half a surrogate pair."""
+    return clean(text).replace("\0", "")
+
+
+class Words(TypeDecorator[str]):
+    """Text, made storable."""
 
     impl = Text
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Any) -> str | None:
-        return None if value is None else clean(value).replace("\0", "")
+        return None if value is None else storable(value)
 
 
 Count = BigInteger().with_variant(Integer, "sqlite")  # only a plain INTEGER counts up by itself there
@@ -63,13 +68,13 @@ generations = Table(
     Column("sampler", Words, nullable=False),
     Column("scheduler", Words, nullable=False),
     Column("estimated_bytes", BigInteger, nullable=False),
-    Column("plan", Words, nullable=False),
     Column("traits", Words, nullable=False),
     # The verdict as it was counted, with the tick it was counted at; NULL = none was.
     Column("liked", Float(53)),
     Column("weight", Float(53)),
     Column("stars", Float(53)),
     Column("tick", BigInteger),
+    Column("plan", Words, nullable=False),
     # The same graph may run again: how often it did, and when last.
     Column("times", Integer, nullable=False, server_default="1"),
     Column("last_at", Float(53)),

@@ -6,16 +6,22 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, delete, or_, select, tuple_, update
+from sqlalchemy import Connection, bindparam, case, delete, func, or_, select, update
 
 from ..feedback import Forgot, Trait, Verdict
-from .tables import counters, meta, resets, tallies
-from .upserting import upsert
+from .tables import counters, meta, resets, storable, tallies
+from .upserting import insert_into, upsert
 
 FAINT = 0.02  # evidence of less weight than this changes no recommendation, so nobody is told of it
-MOST_KEYS = 200  # of one question; SQLite before 3.32 takes 999 values
+DUST = 1e-9
+
+# Made once: SQLAlchemy takes longer to put a statement together than SQLite to run it.
+_BUMP = update(meta).where(meta.c.key == bindparam("which")).values(value=meta.c.value + 1)
+_VALUE = select(meta.c.value).where(meta.c.key == bindparam("which"))
+_RESETS_SINCE = select(resets.c.what, resets.c.name).where(resets.c.tick >= bindparam("since"))
 
 Key = tuple[str, str, str, str]  # context, kind, family, name
 
@@ -35,12 +41,6 @@ class Sums(NamedTuple):
 
     def plus(self, other: Sums, sign: int = 1) -> Sums:
         return Sums(*(mine + sign * theirs for mine, theirs in zip(self, other, strict=True)))
-
-    def clean(self) -> Sums:
-        """Without the dust that subtracting leaves."""
-        liked, disliked = (max(0.0, round(weight, 12)) for weight in (self.liked, self.disliked))
-        rated = max(0, round(self.rated))
-        return Sums(liked, disliked, self.value if liked else 0.0, rated, self.stars if rated else 0.0)
 
 
 class Counted(NamedTuple):
@@ -62,7 +62,7 @@ def sums_of(trait: Trait, verdict: Verdict) -> Sums:
 
 
 def key_of(trait: Trait) -> Key:
-    return trait.context, trait.kind, trait.family, trait.name
+    return storable(trait.context), storable(trait.kind), storable(trait.family), storable(trait.name)
 
 
 def judge(
@@ -94,31 +94,43 @@ def hint(connection: Connection, half_life: float, hints: Sequence[tuple[Trait, 
 
 
 def add(connection: Connection, half_life: float, tick: int, changes: Mapping[Key, Sums]) -> None:
-    held = _held(connection, list(changes))
-    rows = []
-    for key, change in sorted(changes.items()):
-        before, since = held.get(key, (Sums(), tick))
-        after = before.faded(decay(tick - since, half_life)).plus(change).clean()
-        rows.append(_row(key, after, tick, half_life))
-    upsert(connection, tallies, rows)
-
-
-def _held(connection: Connection, keys: list[Key]) -> dict[Key, tuple[Sums, int]]:
-    columns = (tallies.c.context, tallies.c.kind, tallies.c.family, tallies.c.name)
-    sums = (tallies.c.liked, tallies.c.disliked, tallies.c.value, tallies.c.rated, tallies.c.stars, tallies.c.tick)
-    held = {}
-    for start in range(0, len(keys), MOST_KEYS):
-        asked = select(*columns, *sums).where(tuple_(*columns).in_(keys[start : start + MOST_KEYS]))
-        for row in connection.execute(asked):
-            held[tuple(row[:4])] = (Sums(*row[4:9]), row[9])
-    return held
+    rows = [_row(key, change, tick, half_life) for key, change in sorted(changes.items())]
+    if rows:
+        connection.execute(_adding(connection.dialect.name, half_life), rows)
 
 
 def _row(key: Key, sums: Sums, tick: int, half_life: float) -> dict[str, Any]:
     weight = sums.liked + sums.disliked
-    lasts = half_life * math.log2(weight / FAINT) if weight > FAINT else 0.0
+    lasts = half_life * math.log(weight / FAINT, 2) if weight > FAINT else 0.0
     named = dict(zip(("context", "kind", "family", "name"), key, strict=True))
     return {**named, **sums._asdict(), "tick": tick, "fades": tick + lasts}
+
+
+@cache
+def _adding(dialect: str, half_life: float) -> Any:
+    """Add to a tally what is left of it and the change, in one statement: SQLite looks through the whole table for
+    (a, b) IN ((…), (…)), and SQLAlchemy would compile a join with as many values each time."""
+    statement: Any = insert_into(dialect, tallies)
+    new, old = statement.excluded, tallies.c
+    share = func.power(0.5, (new.tick - old.tick) / half_life)
+    liked, disliked = (_undusted(old[name] * share + new[name]) for name in ("liked", "disliked"))
+    weight = liked + disliked
+    lasts = case((weight > FAINT, func.ln(weight / FAINT) * (half_life / math.log(2))), else_=0.0)
+    changed = {
+        "liked": liked,
+        "disliked": disliked,
+        "value": old.value * share + new.value,
+        "rated": case((old.rated + new.rated > 0, old.rated + new.rated), else_=0),
+        "stars": case((old.rated + new.rated > 0, old.stars + new.stars), else_=0.0),
+        "tick": new.tick,
+        "fades": new.tick + lasts,
+    }
+    return statement.on_conflict_do_update(index_elements=list(tallies.primary_key), set_=changed)
+
+
+def _undusted(weight: Any) -> Any:
+    """Without the dust that subtracting leaves."""
+    return case((weight > DUST, weight), else_=0.0)
 
 
 # --------------------------------------------------------------------------- forgetting
@@ -155,25 +167,24 @@ def covers(what: str, name: str, trait: Trait) -> bool:
 
 
 def _resets_since(connection: Connection, tick: int) -> list[tuple[str, str]]:
-    asked = select(resets.c.what, resets.c.name).where(resets.c.tick >= tick)
-    return [(row.what, row.name) for row in connection.execute(asked)]
+    return [(row[0], row[1]) for row in connection.execute(_RESETS_SINCE, {"since": tick})]
 
 
 # --------------------------------------------------------------------------- counting
 
 
 def next_tick(connection: Connection) -> int:
-    return bump(connection, "tick")
+    bump(connection, "tick")
+    return value(connection, "tick")
 
 
-def bump(connection: Connection, key: str) -> int:
-    connection.execute(update(meta).where(meta.c.key == key).values(value=meta.c.value + 1))
-    return value(connection, key)
+def bump(connection: Connection, key: str) -> None:
+    connection.execute(_BUMP, {"which": key})
 
 
 def value(connection: Connection, key: str) -> int:
     """The counter "tick" or "version"."""
-    return int(connection.execute(select(meta.c.value).where(meta.c.key == key)).scalar_one())
+    return int(connection.execute(_VALUE, {"which": key}).scalar_one())
 
 
 def count(connection: Connection, *changes: tuple[str, str, float]) -> None:
@@ -186,9 +197,16 @@ def count(connection: Connection, *changes: tuple[str, str, float]) -> None:
 
 
 def written(traits: Iterable[Trait]) -> str:
-    """Traits as they lie beside a generation, so that a rating needs no plan."""
-    return json.dumps([[trait.kind, trait.name, trait.family, trait.context, trait.value] for trait in traits])
+    """Traits as they lie beside a generation, so that a rating needs no plan: each with its contexts."""
+    contexts: dict[tuple[str, str, str, float], list[str]] = {}
+    for trait in traits:
+        contexts.setdefault((trait.kind, trait.name, trait.family, trait.value), []).append(trait.context)
+    return json.dumps([[*bare, where] for bare, where in contexts.items()], ensure_ascii=False, separators=(",", ":"))
 
 
 def read(text: str) -> list[Trait]:
-    return [Trait(*fields) for fields in json.loads(text)]
+    return [
+        Trait(kind, name, family, context, number)
+        for kind, name, family, number, contexts in json.loads(text)
+        for context in contexts
+    ]

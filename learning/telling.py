@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from ..errors import BadRequest
 from ..feedback import MOST_ID, Acted, Action, Event, Finished, Forgot, Made, Rated, Rating, Rules, Standing, Verdict
@@ -21,12 +21,30 @@ IMPLICIT = {Action.KEPT, Action.REROLLED}
 MOST_WHOLE = 2**31 - 1
 MOST_BIG = 2**63 - 1
 
+# Made once: SQLAlchemy takes longer to put a statement together than SQLite to run it.
+_SUMMED = ("seq", "session", "traits", "liked", "weight", "stars", "tick")
+_KNOWN = select(events.c.seq).where(events.c.id == bindparam("event"))
+_GENERATION = select(*(generations.c[name] for name in _SUMMED)).where(generations.c.id == bindparam("generation"))
+_AGAIN = (
+    update(generations)
+    .where(generations.c.id == bindparam("same"))
+    .values(times=generations.c.times + 1, last_at=bindparam("now"))
+)
+_WEIGHED = update(generations).where(generations.c.seq == bindparam("own"))
+_STARS = (
+    update(sessions)
+    .where(sessions.c.id == bindparam("own"))
+    .values(rated=sessions.c.rated + bindparam("more"), stars=sessions.c.stars + bindparam("change"))
+)
+_LATEST_RATING = select(feedback).where(feedback.c.generation == bindparam("own")).order_by(feedback.c.seq.desc()).limit(1)
+_ACTIONS = select(actions.c.action, actions.c.undone).where(actions.c.generation == bindparam("own")).order_by(actions.c.seq)
+
 
 def tell(connection: Connection, rules: Rules, event: Event) -> bool:
     """Write an event down; ``False`` when it was told before. Nothing is written where it raises ``BadRequest``: for a
     generation nobody told of, or what no database holds."""
     refuse(_faults(event))
-    if connection.execute(select(events.c.seq).where(events.c.id == event.id)).first():
+    if connection.execute(_KNOWN, {"event": event.id}).first():
         return False
     fact = event.fact
     if isinstance(fact, Made):
@@ -64,17 +82,14 @@ def _faults(event: Event) -> Iterator[str]:
 
 
 def _generation(connection: Connection, id: str) -> Row[Any]:
-    columns = ("seq", "session", "traits", "liked", "weight", "stars", "tick")
-    asked = select(*(generations.c[name] for name in columns)).where(generations.c.id == id)
-    if row := connection.execute(asked).first():
+    if row := connection.execute(_GENERATION, {"generation": id}).first():
         return row
     raise BadRequest("generation_unknown", id=id[:MOST_ID])
 
 
 def _note(connection: Connection, event: Event) -> int:
-    kind = event.fact.kind
-    row = insert(events).values(id=event.id, at=event.at, machine=event.machine, kind=kind)
-    key = connection.execute(row).inserted_primary_key
+    row = {"id": event.id, "at": event.at, "machine": event.machine, "kind": event.fact.kind}
+    key = connection.execute(insert(events), row).inserted_primary_key
     assert key is not None
     return int(key[0])
 
@@ -83,9 +98,7 @@ def _note(connection: Connection, event: Event) -> int:
 
 
 def _made(connection: Connection, rules: Rules, event: Event, made: Made) -> bool:
-    again = update(generations).where(generations.c.id == made.generation.id)
-    again = again.values(times=generations.c.times + 1, last_at=event.at)
-    if connection.execute(again).rowcount:
+    if connection.execute(_AGAIN, {"same": made.generation.id, "now": event.at}).rowcount:
         return False
     seq = _note(connection, event)
     traits = list(rules.traits(made))
@@ -93,7 +106,7 @@ def _made(connection: Connection, rules: Rules, event: Event, made: Made) -> boo
     _join_session(connection, seq, event, made)
     tick = judge(connection, rules.half_life, traits, None, verdict)
     row = {**_row_of(made), "seq": seq, "at": event.at, "machine": event.machine, "traits": written(traits)}
-    connection.execute(insert(generations).values(**row, **_counted(verdict, tick)))
+    connection.execute(insert(generations), {**row, **_counted(verdict, tick)})
     _made_parts(connection, seq, made)
     hint(connection, rules.half_life, rules.hints(made))
     count(connection, ("generations", "", 1), *(("change", _change_name(made, n), 1) for n in range(len(made.changes))))
@@ -192,19 +205,10 @@ def _finished(connection: Connection, event: Event, finished: Finished, generati
 
 def _rated(connection: Connection, rules: Rules, event: Event, rated: Rated, generation: Row[Any]) -> None:
     rating = rated.rating
-    connection.execute(
-        insert(feedback).values(
-            seq=_note(connection, event),
-            generation=generation.seq,
-            taken_back=rating is None,
-            overall=rating and rating.overall,
-            quality=rating and rating.quality,
-            accuracy=rating and rating.accuracy,
-            aesthetic=rating and rating.aesthetic,
-            comment=rating.comment if rating else "",
-            tags=json.dumps(rating.tags if rating else []),
-        )
-    )
+    stars = {name: getattr(rating, name, None) for name in ("overall", "quality", "accuracy", "aesthetic")}
+    said = {"comment": rating.comment if rating else "", "tags": json.dumps(rating.tags if rating else [])}
+    row = {"seq": _note(connection, event), "generation": generation.seq, "taken_back": rating is None}
+    connection.execute(insert(feedback), {**row, **stars, **said})
     _weigh(connection, rules, generation, Standing(rating, actions_of(connection, generation.seq)))
     bump(connection, "version")
 
@@ -227,8 +231,7 @@ def _weigh(connection: Connection, rules: Rules, generation: Row[Any], standing:
     if verdict == (old.verdict if old else Verdict(verdict.liked, 0.0)):
         return
     tick = judge(connection, rules.half_life, read(generation.traits), old, verdict)
-    mine = generations.c.seq == generation.seq
-    connection.execute(update(generations).where(mine).values(**_counted(verdict, tick)))
+    connection.execute(_WEIGHED, {"own": generation.seq, **_counted(verdict, tick)})
     _count_stars(connection, generation.session, old.verdict.stars if old else None, verdict.stars)
 
 
@@ -240,8 +243,7 @@ def _count_stars(connection: Connection, session: str, old: float | None, new: f
     gone = [("stars", str(round_stars(old)), -1)] if old is not None else []
     come = [("stars", str(round_stars(new)), 1)] if new is not None else []
     count(connection, ("rated", "", rated), ("stars_sum", "", stars), *gone, *come)
-    mine = update(sessions).where(sessions.c.id == session)
-    connection.execute(mine.values(rated=sessions.c.rated + rated, stars=sessions.c.stars + stars))
+    connection.execute(_STARS, {"own": session, "more": rated, "change": stars})
 
 
 def round_stars(stars: float) -> int:
@@ -263,8 +265,7 @@ def _counted(verdict: Verdict, tick: int | None) -> dict[str, Any]:
 
 def rating_of(connection: Connection, seq: int) -> Rating | None:
     """The rating that counts: the latest, unless it was taken back."""
-    asked = select(feedback).where(feedback.c.generation == seq).order_by(feedback.c.seq.desc()).limit(1)
-    row = connection.execute(asked).first()
+    row = connection.execute(_LATEST_RATING, {"own": seq}).first()
     return rating_in(row) if row else None
 
 
@@ -277,9 +278,10 @@ def rating_in(row: Row[Any]) -> Rating | None:
 
 def actions_of(connection: Connection, seq: int) -> frozenset[Action]:
     """The actions that stand: done, and not undone since."""
-    latest = select(func.max(actions.c.seq)).where(actions.c.generation == seq).group_by(actions.c.action)
-    asked = select(actions.c.action).where(actions.c.seq.in_(latest), actions.c.undone.is_(False))
-    return frozenset(Action(name) for name in connection.scalars(asked))
+    stand: set[Action] = set()
+    for name, undone in connection.execute(_ACTIONS, {"own": seq}):
+        (stand.discard if undone else stand.add)(Action(name))
+    return frozenset(stand)
 
 
 # --------------------------------------------------------------------------- forgot

@@ -70,7 +70,7 @@ def _tell_as_the_first_schema_did(connection: object) -> None:
         "INSERT INTO generations (seq, id, at, machine, session, lineage, parent, relation, batch, place, family, style, content,"
         " prompt, checkpoint, sampler, scheduler, plan, traits, seed, steps, width, height, cfg, estimated_bytes, liked, weight,"
         " stars, tick) VALUES (1, 'g1', 1, 'here', 's', 'l', '', 'new', '', 0, 'sdxl', 'anime', 'other', 'p', 'c', 'euler',"
-        ' \'normal\', :plan, \'[["lora", "ink", "sdxl", "*", 0.8]]\', \'18446744073709551615\', 20, 64, 64, 7, 0, 1, 1, 5, 1)',
+        ' \'normal\', :plan, \'[["lora", "ink", "sdxl", 0.8, ["*"]]]\', \'18446744073709551615\', 20, 64, 64, 7, 0, 1, 1, 5, 1)',
         "INSERT INTO feedback (seq, generation, taken_back, overall, comment, tags) VALUES (2, 1, false, 5, '', '[]')",
         "INSERT INTO sessions VALUES ('s', 1, 1, 1, 1, 1, 1, 5)",
         "INSERT INTO tallies VALUES ('*', 'lora', 'sdxl', 'ink', 1, 0, 0.8, 1, 5, 1, 60)",

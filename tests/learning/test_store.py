@@ -205,6 +205,10 @@ def test_text_no_database_holds_is_cleaned(store: Store) -> None:
     found = store.find("g1")
     assert found and "half ? a pair" in found.made.generation.plan.prompt
     assert found.standing.rating and found.standing.rating.comment == "odd  ?"
+    store.tell(made("g2", loras={"l\0ra \udc00": 1.0}))
+    for stars in (1, 5):
+        store.tell(rated(stars, "g2"))
+    assert sums(store, "*")["lora", "lra ?", "*"] == (1.0, 0.0, 1.0, 5.0, 1)
 
 
 def test_what_is_out_of_range_is_refused(store: Store) -> None:

@@ -58,7 +58,7 @@ def _make_events(op: Operations) -> None:
 
 
 def _make_generations(op: Operations) -> None:
-    texts = ("family", "style", "content", "prompt", "checkpoint", "sampler", "scheduler", "plan", "traits")
+    texts = ("family", "style", "content", "prompt", "checkpoint", "sampler", "scheduler", "traits")
     op.create_table(
         "generations",
         _own(),
@@ -75,6 +75,7 @@ def _make_generations(op: Operations) -> None:
         sa.Column("estimated_bytes", sa.BigInteger, nullable=False),
         *(_number(name, nullable=True) for name in ("liked", "weight", "stars")),
         sa.Column("tick", sa.BigInteger),
+        _text("plan"),  # last: the others are read without passing over it
     )
     op.create_index("generations_by_session", "generations", ["session", "lineage"])
     op.create_index("generations_by_machine", "generations", ["machine", "seq"])
