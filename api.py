@@ -10,29 +10,48 @@
 
 from __future__ import annotations
 
-import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import requests
 
 from .client import Client, Follow, Run
-from .errors import LANGUAGES, BadRequest, Unreachable, UserError
+from .errors import LANGUAGES, BadRequest, Unreachable
 from .feedback import Action, Rating, Strategy
-from .files import write_whole
-from .intelligence.explain import explain
 from .local import SAVE_NODE, workflow
 from .plan import GIB, Constraints, Fixed, Generation, Kind, LoraUse, Measured, Mode, Plan, Priority, Request, Verbosity
+from .result import Explanation, Result
 from .routes import ACT_PATH, FAMILY_PATH, GUARD_HEADER, PLAN_PATH, RATE_PATH
 from .values import from_json, refuse, to_json, type_faults
 
 if TYPE_CHECKING:
     from .batch.results import BatchResult
     from .batch.run import Hear
+
+__all__ = [
+    "Action",
+    "Explanation",
+    "GenerationConstraints",
+    "IntelligentGenerationPipeline",
+    "LoraUse",
+    "OperationMode",
+    "PipelineConfig",
+    "Plan",
+    "Priority",
+    "Rating",
+    "Result",
+    "Strategy",
+    "Verbosity",
+    "ask_server",
+    "generate",
+    "made_by",
+    "rate",
+    "recommend",
+    "tell_family",
+]
 
 OperationMode = Mode
 DEFAULT_SERVER = "http://127.0.0.1:8188"
@@ -112,64 +131,6 @@ def _faults_of(make: Callable[[], object]) -> Iterator[str]:
         yield str(refused.values["faults"])
 
 
-@dataclass(frozen=True)
-class Explanation:
-    """Why a plan is what it is, in the language and detail asked for."""
-
-    plan: Plan
-    language: str = "en"
-    measured: Measured | None = None
-
-    def get_full_explanation(self, verbosity: Verbosity = Verbosity.STANDARD) -> str:
-        return explain(self.plan, verbosity, self.language, self.measured)
-
-    @property
-    def summary(self) -> str:
-        """The first line: what was chosen."""
-        return self.get_full_explanation().splitlines()[0]
-
-
-@dataclass(frozen=True)
-class Result:
-    """A finished generation. ``pictures`` are whole PNG files as bytes, plan and settings inside."""
-
-    generation: Generation
-    pictures: tuple[bytes, ...]
-    language: str = "en"
-    measured: Measured | None = None
-
-    @property
-    def id(self) -> str:
-        return self.generation.id
-
-    @property
-    def plan(self) -> Plan:
-        return self.generation.plan
-
-    @property
-    def explanation(self) -> Explanation:
-        return Explanation(self.plan, self.language, self.measured)
-
-    @cached_property
-    def images(self) -> list[object]:
-        """The pictures as ``PIL.Image.Image``."""
-        from PIL import Image
-
-        return [Image.open(io.BytesIO(raw)) for raw in self.pictures]
-
-    def save(self, path: str | Path, save_metadata: bool = True, save_explanation: bool = False) -> list[Path]:
-        """Write the pictures; several get numbers. Never overwrites. Without ``save_metadata`` the PNG holds
-        pixels only; ``save_explanation`` adds a Markdown file beside the first. Raises ``UserError`` when a
-        file is there already."""
-        target = Path(path).with_suffix(".png")
-        names = [target, *(target.with_stem(f"{target.stem}_{number}") for number in range(2, len(self.pictures) + 1))]
-        for name, raw in zip(names, self.pictures, strict=True):
-            _write(name, raw if save_metadata else _without_metadata(raw))
-        if save_explanation:
-            _write(target.with_suffix(".md"), self.explanation.get_full_explanation().encode())
-        return names
-
-
 class IntelligentGenerationPipeline:
     """Plans and makes pictures on a running ComfyUI that has this pack."""
 
@@ -222,9 +183,11 @@ class IntelligentGenerationPipeline:
         on_progress: Hear | None = None,
         save_dir: str | Path | None = None,
         max_seconds: float | None = None,
+        axes: Sequence[str] = (),
     ) -> BatchResult:
         """Make variations of a prompt, or of a plan, and return them in their stated order, the plan itself first.
-        ``strategy`` is "seed", "parameter", "lora", "mixed" or "prompt"; ``max_seconds`` limits the whole batch.
+        ``strategy`` is "seed", "parameter", "lora", "mixed" or "prompt"; ``max_seconds`` limits the whole batch;
+        ``axes`` names the settings that "parameter" varies ("cfg", "guidance", "steps", "sampler", "size"), two of them a grid.
         ``on_progress`` hears a ``BatchProgress`` for every sampler step and picture; ``save_dir`` takes the pictures with
         their metadata and a contact sheet. A failed item is reported in its place; asking for the same again makes what is
         missing. Raises ``BadRequest`` and ``Unreachable`` where the batch cannot begin."""
@@ -233,7 +196,7 @@ class IntelligentGenerationPipeline:
 
         server, language = self.config.server, self.config.language
         wanted = plan or self.request(prompt or "", negative)
-        batch = order_batch(server, wanted, strategy, count, seed=seed, max_seconds=max_seconds)
+        batch = order_batch(server, wanted, strategy, count, seed=seed, max_seconds=max_seconds, axes=axes)
         return run_batch(batch, Client(server), on_progress=on_progress, save_dir=save_dir, language=language)
 
     def provide_feedback(
@@ -313,18 +276,3 @@ def made_by(client: Client, run: Run, language: str = "en") -> Result:
     made = from_json(Generation, output["generation"][0])
     measured = from_json(Measured, output["measured"][0]) if output.get("measured") else None
     return Result(made, tuple(client.image(image) for image in output["images"]), language, measured)
-
-
-def _write(path: Path, raw: bytes) -> None:
-    if path.exists():
-        raise UserError("file_exists", path=str(path))
-    write_whole(path, raw)
-
-
-def _without_metadata(raw: bytes) -> bytes:
-    from PIL import Image
-
-    bare = io.BytesIO()
-    with Image.open(io.BytesIO(raw)) as picture:
-        picture.convert("RGB").save(bare, format="PNG")
-    return bare.getvalue()

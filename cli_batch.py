@@ -28,6 +28,7 @@ def add_commands(command: Command, asks: Callable[[argparse.ArgumentParser], Non
     batch.add_argument("--count", type=int, default=4, help="pictures, 1 to 100 (default: %(default)s)")
     batch.add_argument("--seed", type=int, default=0)
     batch.add_argument("--max-seconds", type=float, help="take no more pictures than fit in so long")
+    batch.add_argument("--axes", default="", help="what the strategy parameter varies: cfg, guidance, steps, sampler, size")
     batch.add_argument("--server", action="append", help=f"ComfyUI's address (default: {SERVER}); may be repeated")
     batch.add_argument("--scheduler", default="", help="a Dask scheduler whose workers drive the servers")
     batch.add_argument("--output", type=Path, default=Path("output"), help="where pictures go (default: %(default)s)")
@@ -43,7 +44,11 @@ def make(options: argparse.Namespace) -> int:
     from .cli import request_of
 
     servers = options.server or [SERVER]
-    wanted = {"seed": options.seed, "max_seconds": options.max_seconds}
+    wanted = {
+        "seed": options.seed,
+        "max_seconds": options.max_seconds,
+        "axes": [name for name in options.axes.replace(",", " ").split() if name],
+    }
     batch = order_batch(servers[0], request_of(options), options.strategy, options.count, **wanted)
     _announce(batch.id, len(batch.items), batch.seconds, options.language)
     line = Line(steps=len(batch.items))

@@ -199,12 +199,18 @@ class History:
 
     def rate(self, generation_id: str, rating: Rating | None) -> bool:
         """Store a rating, or take it back. False: the database is out of reach, so it waits. Raises ``BadRequest`` for a
-        generation nobody knows."""
+        generation nobody knows, and where learning is switched off."""
+        self._refuse_when_off()
         return self._tell(Rated(_id(generation_id), rating))
 
     def act(self, generation_id: str, action: Action, undone: bool = False) -> bool:
         """Store what was done with a picture, or that it was undone; as ``rate``."""
+        self._refuse_when_off()
         return self._tell(Acted(_id(generation_id), action, undone))
+
+    def _refuse_when_off(self) -> None:
+        if not self.options.enabled:
+            raise BadRequest("learning_off")
 
     def knows(self, generation: Generation) -> None:
         """Make a generation known that was made elsewhere, or before learning began: its picture holds it."""

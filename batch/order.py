@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from ..api import ask_server
 from ..feedback import Batch, Strategy
@@ -19,11 +20,13 @@ def order_batch(
     *,
     seed: int = 0,
     max_seconds: float | None = None,
+    axes: Sequence[str] = (),
 ) -> Batch:
     """Have the server make a batch, or find the one that it made of the same before, with what became of its items.
     Raises ``BadRequest`` and ``Unreachable``."""
     kind = "plan" if isinstance(wanted, Plan) else "request"
-    order = {kind: json.loads(to_json(wanted)), "strategy": strategy, "count": count, "seed": seed, "max_seconds": max_seconds}
+    asked = {"strategy": strategy, "count": count, "seed": seed, "max_seconds": max_seconds, "axes": list(axes)}
+    order = {kind: json.loads(to_json(wanted)), **asked}
     return from_json(Batch, ask_server(server, BATCHES_PATH, json.dumps(order)))
 
 

@@ -27,6 +27,7 @@ class Order:
     count: int = 4
     seed: int = 0
     max_seconds: float | None = None
+    axes: tuple[str, ...] = ()
     queue: bool = False
     filename_prefix: str = PREFIX
 
@@ -42,7 +43,7 @@ def batches(asked: Asked) -> Raw | dict[str, Any]:
 def order(asked: Asked) -> Raw:
     """Make a batch, or find the one that was made of the same before."""
     wanted = from_json(Order, asked.raw)
-    batch = started(_plan(wanted), wanted.strategy, wanted.count, wanted.seed, wanted.max_seconds)
+    batch = started(_plan(wanted), wanted.strategy, wanted.count, wanted.seed, wanted.max_seconds, wanted.axes)
     if wanted.queue:
         batch_queue.go_on(batch, wanted.filename_prefix)
     return _told(batch_queue.settled(batch))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from comfy_api.latest import io
 
-from ..errors import BadRequest
+from ..errors import BadRequest, UserError
 from ..feedback import MOST_ID, Batch, Item, ItemState, Strategy
 from ..plan import Library, Machine, Plan, Priority, Taste
 from . import asking, host, schema
@@ -98,6 +99,7 @@ def _batch_inputs() -> list[Any]:
         io.Int.Input("width", default=0, min=0, max=16384, step=8),
         io.Int.Input("height", default=0, min=0, max=16384, step=8),
         io.Float.Input("max_seconds", default=0.0, min=0.0, max=864_000.0, step=1.0),
+        io.String.Input("axes", default=""),
         _language(),
     ]
     return [
@@ -118,6 +120,7 @@ def _wanted(widgets: dict[str, Any]) -> dict[str, Any]:
         "count": widgets["count"],
         "seed": widgets["seed"],
         "max_seconds": widgets["max_seconds"] or None,
+        "axes": asking.words_of(widgets["axes"]),
     }
 
 
@@ -132,16 +135,25 @@ def _plan(widgets: dict[str, Any]) -> Plan:
     return plan_in_run(asking.request_from({**widgets, "mode": "auto", "max_seconds": 0}))
 
 
-def started(plan: Plan, strategy: Strategy, count: int, seed: int, max_seconds: float | None) -> Batch:
-    """The batch, stored; the one that is there already where the same was asked before. Raises ``UserError``."""
+def started(
+    plan: Plan, strategy: Strategy, count: int, seed: int, max_seconds: float | None, axes: Sequence[str] = ()
+) -> Batch:
+    """The batch, stored; the one that is there already where the same was asked before. Where the database is out of
+    reach its pictures are made all the same. Raises ``BadRequest``."""
     from ..batch.make import batch_of
     from .recall import history
 
     if plan.request.has_image:
         raise BadRequest("batch_with_image")
     library, machine = seen()
-    made = batch_of(plan, strategy, count, seed, library=library, machine=machine, max_seconds=max_seconds)
-    return history().batches.start(made)
+    made = batch_of(plan, strategy, count, seed, library=library, machine=machine, max_seconds=max_seconds, axes=axes)
+    try:
+        return history().batches.start(made)
+    except BadRequest:
+        raise
+    except UserError as fault:
+        host.log.warning("%s", fault)
+        return made
 
 
 def seen() -> tuple[Library, Machine]:

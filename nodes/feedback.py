@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from comfy_api.latest import io
 
 from ..errors import BadRequest, UserError
-from ..feedback import MOST_TAG, Action, Rating
+from ..feedback import MOST_TAG, Action, Overview, Rating, Tally
 from ..plan import Generation
 from . import asking, host, schema
 
@@ -87,11 +87,18 @@ class FeedbackInsights(io.ComfyNode):
         spoken = host.language(language)
         with host.speaking(spoken):
             about = one_of(about, ABOUT)
-            overview, tallies = history().overview(session.strip()), history().tallies()
+            overview, tallies = seen(session.strip())
         insights = insights_of(overview, tallies, about, spoken)
         text = "\n\n".join([*(str(note.in_language(spoken)) for note in history().notes()), insights.markdown])
         pictures = images_of([png for _, png in plots(overview, tallies, spoken)])
         return io.NodeOutput(text, json.dumps(insights.rows, ensure_ascii=False), pictures, ui={"text": [text]})
+
+
+def seen(session: str) -> tuple[Overview, list[Tally]]:
+    """What was counted, all in all with the evidence that it adds up to, or in one session: that has none of its own."""
+    from .recall import history
+
+    return history().overview(session), [] if session else history().tallies()
 
 
 # --------------------------------------------------------------------------- what is said

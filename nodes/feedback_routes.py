@@ -11,7 +11,7 @@ from ..routes import LANGUAGE
 from ..values import to_json
 from . import asking
 from .answering import Asked, Raw, told_error, unreadable
-from .feedback import ABOUT, one_of
+from .feedback import ABOUT, one_of, seen
 from .recall import history
 
 MOST_RECENT = 200
@@ -38,18 +38,19 @@ def insights(asked: Asked) -> dict[str, Any]:
     from ..intelligence.insights import insights_of
 
     about = one_of(asked.text("about", ABOUT[0]), ABOUT)
-    overview = history().overview(asked.text("session", ""))
-    found = insights_of(overview, history().tallies(), about, asked.language)
+    overview, tallies = seen(asked.text("session", ""))
+    found = insights_of(overview, tallies, about, asked.language)
     return {"markdown": found.markdown, "rows": found.rows, "notes": _notes(asked.language)}
 
 
 def plot(asked: Asked) -> Raw:
     """One of the plots as PNG; the first where no ``name`` is given."""
-    from ..plots import plots
+    from ..plots import PLOTS, plots
 
-    drawn = dict(plots(history().overview(asked.text("session", "")), history().tallies(), asked.language))
-    name = asked.text("name", "") or next(iter(drawn))
-    return Raw(drawn[one_of(name, list(drawn))], "image/png", {"Cache-Control": "no-store"})
+    name = one_of(asked.text("name", PLOTS[0]), PLOTS)
+    overview, tallies = seen(asked.text("session", ""))
+    ((_, drawn),) = plots(overview, tallies, asked.language, names=(name,))
+    return Raw(drawn, "image/png", {"Cache-Control": "no-store"})
 
 
 def rate(asked: Asked) -> dict[str, Any]:

@@ -141,6 +141,9 @@ def test_switched_off_nothing_is_recorded_or_used(history: History) -> None:
     history.change_options({"enabled": False})
     assert not history.began(made("a"))
     assert history.version() == 0 and history.taste(plan_of().analysis) == Taste()
+    with pytest.raises(BadRequest) as refused:
+        history.rate("a", Rating(5))
+    assert refused.value.code == "learning_off"
     history.change_options({"enabled": True})
     assert not history.began(made("b", plan_of(learning=False)))
     assert history.find("a") is None and history.find("b") is None

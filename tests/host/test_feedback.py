@@ -271,7 +271,7 @@ def test_nothing_is_recorded_where_learning_is_off(studio: Studio) -> None:
 def batch_inputs(**changed: Any) -> dict[str, Any]:
     inputs = {
         "prompt": PROMPT, "negative": "", "strategy": "seed", "count": 3, "seed": 7, "checkpoint": "", "priority": "speed",
-        "width": 64, "height": 64, "max_seconds": 0.0, "filename_prefix": "lot/picture", "language": "en",
+        "width": 64, "height": 64, "max_seconds": 0.0, "axes": "", "filename_prefix": "lot/picture", "language": "en",
     }  # fmt: skip
     return {**inputs, **changed}
 

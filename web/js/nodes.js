@@ -3,7 +3,10 @@
 import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
 
-const EXPLAINS = new Set(["IIG_AutoPipeline", "IIG_ExplainPlan", "IIG_SearchHub", "IIG_DownloadModel", "IIG_ModelInfo"]);
+const EXPLAINS = new Set([
+  "IIG_AutoPipeline", "IIG_ExplainPlan", "IIG_SearchHub", "IIG_DownloadModel", "IIG_ModelInfo",
+  "IIG_RateImage", "IIG_FeedbackInsights", "IIG_BatchVariations", "IIG_ContactSheet",
+]);
 const OURS = /^IIG_/;
 const BOX_HEIGHT = 160; // pixels: the first lines say what was chosen, the rest scrolls
 const FEW = 3; // fewer advanced widgets than this are not worth a button
