@@ -35,8 +35,8 @@ class BatchVariations(io.ComfyNode):
         )
 
     @classmethod
-    def fingerprint_inputs(cls, **widgets: Any) -> float:
-        return float("nan")
+    def fingerprint_inputs(cls, **widgets: Any) -> str:
+        return schema.each_time()
 
     @classmethod
     def execute(cls, filename_prefix: str, language: str, **widgets: Any) -> io.NodeOutput:
@@ -69,8 +69,8 @@ class ContactSheet(io.ComfyNode):
         return schema.schema("IIG_ContactSheet", inputs, outputs, is_output_node=True, search_aliases=aliases)
 
     @classmethod
-    def fingerprint_inputs(cls, **widgets: Any) -> float:
-        return float("nan")
+    def fingerprint_inputs(cls, **widgets: Any) -> str:
+        return schema.each_time()
 
     @classmethod
     def execute(cls, batch: str, order: str, columns: int, language: str) -> io.NodeOutput:

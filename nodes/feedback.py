@@ -42,9 +42,9 @@ class RateImage(io.ComfyNode):
         return True
 
     @classmethod
-    def fingerprint_inputs(cls, **widgets: Any) -> float:
+    def fingerprint_inputs(cls, **widgets: Any) -> str:
         """Run each time: the rating may have been changed elsewhere. The same again changes nothing."""
-        return float("nan")
+        return schema.each_time()
 
     @classmethod
     def execute(cls, language: str = "auto", **widgets: Any) -> io.NodeOutput:
@@ -74,8 +74,8 @@ class FeedbackInsights(io.ComfyNode):
         return schema.schema("IIG_FeedbackInsights", inputs, outputs, is_output_node=True, search_aliases=aliases)
 
     @classmethod
-    def fingerprint_inputs(cls, **widgets: Any) -> float:
-        return float("nan")
+    def fingerprint_inputs(cls, **widgets: Any) -> str:
+        return schema.each_time()
 
     @classmethod
     def execute(cls, about: str, session: str, language: str) -> io.NodeOutput:

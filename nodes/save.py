@@ -39,9 +39,9 @@ class SaveImageWithPlan(io.ComfyNode):
         )
 
     @classmethod
-    def fingerprint_inputs(cls, batch: str | None = None, **widgets: Any) -> float | str:
+    def fingerprint_inputs(cls, batch: str | None = None, **widgets: Any) -> str:
         """An item of a batch that is queued again was not recorded as done, so its picture is saved again."""
-        return float("nan") if batch else ""
+        return schema.each_time() if batch else ""
 
     @classmethod
     def execute(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import uuid
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,11 @@ def schema(node_id: str, inputs: list[Any], outputs: list[Any], **options: Any) 
 def _name(socket: Any, words: dict[str, str]) -> None:
     socket.display_name = words["name"]
     socket.tooltip = words.get("tooltip")
+
+
+def each_time() -> str:
+    """A fingerprint for nodes that run each time. Never NaN: ComfyUI keeps it in its history, and browsers read no NaN."""
+    return uuid.uuid4().hex
 
 
 def advanced(widget: Any) -> Any:

@@ -382,3 +382,12 @@ def test_the_template_of_a_batch_runs_as_it_is_shipped(studio: Studio) -> None:
     wait_until(studio.idle)
     sheet = studio.client.get(f"/history/{prompts[-1]}")[prompts[-1]]["outputs"]["3"]["images"]
     assert len(prompts) == 3 and sheet[0]["filename"].startswith("IIG_batch_sheet")
+
+
+def test_a_browser_can_read_what_comfyui_remembers(studio: Studio) -> None:
+    """Browsers know no NaN, and ComfyUI keeps the fingerprints of nodes in its history."""
+
+    def refuse(name: str) -> None:
+        raise AssertionError(f"{name} in /history")
+
+    json.loads(requests.get(f"{studio.client.url}/history", timeout=30).text, parse_constant=refuse)
