@@ -15,7 +15,8 @@ from ..feedback import Forgot, Trait, Verdict
 from .tables import counters, meta, resets, storable, tallies
 from .upserting import insert_into, upsert
 
-FAINT = 0.02  # evidence of less weight than this changes no recommendation, so nobody is told of it
+FAINT = 0.05  # evidence of less weight than this changes no recommendation, so nobody is told of it
+ALONE = 1.0  # nor does a pair before it was met again, and most pairs never are: they would be half of every answer
 DUST = 1e-9
 
 # Made once: SQLAlchemy takes longer to put a statement together than SQLite to run it.
@@ -100,8 +101,8 @@ def add(connection: Connection, half_life: float, tick: int, changes: Mapping[Ke
 
 
 def _row(key: Key, sums: Sums, tick: int, half_life: float) -> dict[str, Any]:
-    weight = sums.liked + sums.disliked
-    lasts = half_life * math.log(weight / FAINT, 2) if weight > FAINT else 0.0
+    weight, faint = sums.liked + sums.disliked, ALONE if key[:2] == ("*", "pair") else FAINT
+    lasts = half_life * math.log(weight / faint, 2) if weight > faint else 0.0
     named = dict(zip(("context", "kind", "family", "name"), key, strict=True))
     return {**named, **sums._asdict(), "tick": tick, "fades": tick + lasts}
 
@@ -115,7 +116,8 @@ def _adding(dialect: str, half_life: float) -> Any:
     share = func.power(0.5, (new.tick - old.tick) / half_life)
     liked, disliked = (_undusted(old[name] * share + new[name]) for name in ("liked", "disliked"))
     weight = liked + disliked
-    lasts = case((weight > FAINT, func.ln(weight / FAINT) * (half_life / math.log(2))), else_=0.0)
+    faint = case(((new.kind == "pair") & (new.context == "*"), ALONE), else_=FAINT)
+    lasts = case((weight > faint, func.ln(weight / faint) * (half_life / math.log(2))), else_=0.0)
     changed = {
         "liked": liked,
         "disliked": disliked,

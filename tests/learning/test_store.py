@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from pack.errors import BadRequest
-from pack.feedback import Action, Relation
+from pack.feedback import Action, Relation, Trait
 from pack.learning.store import Store
-from told import HALF_LIFE, acted, changed, finished, forgot, made, rated, sums
+from told import HALF_LIFE, RULES, acted, changed, finished, forgot, made, rated, sums
 
 
 def test_what_was_made_is_found_as_it_was_told(store: Store) -> None:
@@ -40,7 +42,7 @@ def test_a_verdict_is_counted_for_every_trait(store: Store) -> None:
         ("lora", "ink", "style:anime"): (0.75, 0.25, 0.8, 4.0, 1),
         ("lora", "glow", "*"): (0.75, 0.25, 0.4, 4.0, 1),
         ("lora", "glow", "style:anime"): (0.75, 0.25, 0.4, 4.0, 1),
-        ("pair", "glow|ink", "*"): (0.75, 0.25, 0.0, 4.0, 1),
+        ("pair", "glow|ink", "style:anime"): (0.75, 0.25, 0.0, 4.0, 1),
     }
     assert sums(store, "style:photo") == {}
 
@@ -56,6 +58,23 @@ def test_evidence_halves_with_later_verdicts(store: Store) -> None:
     assert held["lora", "new", "*"] == (0.25, 0.75, 1.0, 2.0, 1)
     both = 0.5 + 0.25
     assert held["checkpoint", "base.safetensors", "*"][0] == pytest.approx(both)
+
+
+def test_what_has_faded_or_stands_alone_is_not_told(where: str) -> None:
+    both = [Trait("lora", "ink", "sdxl"), Trait("pair", "glow|ink", "sdxl")]
+    store = Store(where, replace(RULES, traits=lambda made: both if made.session == "s1" else []))
+    for id in ("g1", "g2"):
+        store.tell(made(id))
+        store.tell(rated(5, id))
+        assert sorted(tally.kind for tally in store.tallies(["*"])) == (["lora"] if id == "g1" else ["lora", "pair"])
+    store.tell(made("other", session="s2"))
+    for turn in range(60):
+        store.tell(rated(1 + turn % 2, "other"))
+    assert store.tallies(["*"]) == []
+    store.tell(made("again"))
+    store.tell(rated(1, "again"))
+    tally = store.tallies(["*"])[0]
+    assert 0.02 < tally.liked < 0.04 and (tally.disliked, tally.rated) == (1.0, 3), "what faded is not lost"
 
 
 def test_the_latest_rating_counts_and_can_be_taken_back(store: Store) -> None:
@@ -224,5 +243,5 @@ def test_tallies_of_a_kind(store: Store) -> None:
     assert {(tally.name, tally.context) for tally in store.tallies_of("lora")} == {
         (name, context) for name in ("ink", "glow") for context in ("*", "style:anime")
     }
-    assert [tally.name for tally in store.tallies_of(["pair"], ["*"])] == ["glow|ink"]
+    assert [tally.name for tally in store.tallies_of(["pair"], ["style:anime"])] == ["glow|ink"]
     assert len(store.tallies_of()) == 7

@@ -39,7 +39,10 @@ def traits(made: Made) -> list[Trait]:
         for choice in plan.loras
         for context in contexts
     ]
-    return found + [Trait("pair", "|".join(pair), plan.family) for pair in itertools.combinations(sorted(names), 2)]
+    return found + [
+        Trait("pair", "|".join(pair), plan.family, "style:" + plan.analysis.style)
+        for pair in itertools.combinations(sorted(names), 2)
+    ]
 
 
 def hints(made: Made) -> list[tuple[Trait, Verdict]]:
