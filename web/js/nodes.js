@@ -31,7 +31,8 @@ function say(key, values = {}) {
 }
 
 function plain(markdown) {
-  return markdown.replace(/^#+ +/gm, "").replace(/\*\*/g, "").replace(/^- /gm, "• ").replace(/\n{3,}/g, "\n\n").replace(/\\([\\|`*_[\]<>#])/g, "$1");
+  const rows = markdown.replace(/^\|[ :|-]+\|\n?/gm, "").replace(/^\| (.*) \|$/gm, (_, row) => row.split(" | ").join("  ·  "));
+  return rows.replace(/^#+ +/gm, "").replace(/\*\*/g, "").replace(/^- /gm, "• ").replace(/\n{3,}/g, "\n\n").replace(/\\([\\|`*_[\]<>#])/g, "$1");
 }
 
 function explanationBox() {
