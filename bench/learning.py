@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Protocol
 
-from people import KINDS, LORAS_EACH, MACHINE, STEP, Person, prompts, shelf
+from people import DRIFT_EVERY, KINDS, LORA_PART, LORAS_EACH, MACHINE, STEP, WITHOUT, Person, prompts, shelf
 
 # isort: split
 from pack.feedback import Made, Rating, Standing
@@ -173,15 +173,12 @@ class Course:
 def best(person: Person, style: str, prompt: str) -> float:
     low, high = bounds()
     values = [low + 0.5 * step for step in range(int((high - low) * 2) + 1)]
-    most = max(person.pleasure(style, "", value / usual_cfg(prompt)) for value in values)
-    lora = max(person.likes[style].values()) - 0.3
-    from people import LORA_PART
-
-    return max(most, most + LORA_PART * lora)
+    bare = max(person.pleasure(style, "", value / usual_cfg(prompt)) for value in values)
+    return bare + LORA_PART * max(0.0, max(person.likes[style].values()) - WITHOUT)
 
 
 def live(kind: str, seed: int, learner: Learner, pictures: int) -> Course:
-    person, regret = Person(kind, seed), 0.0
+    person, regret = Person(kind, seed, min(DRIFT_EVERY, pictures // 2)), 0.0
     recent: deque[tuple[float, float, float]] = deque(maxlen=WINDOW)
     reached = [0, 0]
     for picture in range(pictures):
@@ -206,12 +203,12 @@ def _shares(recent: Sequence[tuple[float, float, float]]) -> tuple[float, float]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="fewer pictures, one seed")
+    parser.add_argument("--quick", action="store_true", help="300 pictures instead of 2,000")
     parser.add_argument("--pictures", type=int)
     parser.add_argument("--seeds", type=int)
     parser.add_argument("--people", nargs="+", default=list(KINDS), choices=KINDS)
     asked = parser.parse_args()
-    pictures = asked.pictures or (600 if asked.quick else 2000)
+    pictures = asked.pictures or (300 if asked.quick else 2000)
     seeds = asked.seeds or 3
     learners: dict[str, Callable[[int], Learner]] = {
         "ours": lambda _: Ours(),

@@ -13,7 +13,13 @@ import rows  # noqa: F401  registers the package under the name ``pack``
 from pack.plan import GIB, Kind, Library, Machine, ModelFile
 
 KINDS = ("consistent", "noisy", "drifting", "adversarial", "one_style_only")
-STYLES = {"anime": "Anime", "watercolor": "Watercolor", "oil_painting": "Oil Painting", "pixel_art": "Pixel Art", "comic": "Comic"}
+STYLES = {
+    "anime": "Anime",
+    "watercolor": "Watercolor",
+    "oil_painting": "Oil Painting",
+    "pixel_art": "Pixel Art",
+    "comic": "Comic",
+}
 SUBJECTS = ("an old fisherman", "a castle on a hill", "a red fox", "a girl with an umbrella", "a steam train", "a still life")
 LORAS_EACH = 5
 LIKINGS = (0.1, 0.3, 0.5, 0.7, 0.9)
@@ -65,6 +71,7 @@ class Person:
 
     kind: str
     seed: int
+    drift_every: int = DRIFT_EVERY
     likes: dict[str, dict[str, float]] = field(default_factory=dict)
     leans: dict[str, float] = field(default_factory=dict)
 
@@ -93,7 +100,7 @@ class Person:
 
     def before(self, picture: int) -> None:
         """A drifting person changes their mind about half of the styles."""
-        if self.kind == "drifting" and picture and picture % DRIFT_EVERY == 0:
+        if self.kind == "drifting" and picture and picture % self.drift_every == 0:
             chance = random.Random(f"drift {self.seed} {picture}")
             changed = self._favourites(chance)
             for style in chance.sample(list(STYLES), len(STYLES) // 2):
@@ -105,8 +112,8 @@ class Person:
         return LORA_PART * self.likes[style].get(lora, WITHOUT) + CFG_PART * math.exp(-(away**2) / 8)
 
     def stars(self, style: str, lora: str, ratio: float, picture: int) -> int:
-        """What they say of it, 1–5. The adversary misleads in one of three ways, by its seed: at random; in spells for and
-        against what they like; against whatever they said of the same LoRA before."""
+        """What they say of it, 1–5. The adversary misleads in one of three ways, by its seed: at random; in spells against and
+        for what they like; against whatever they said of the same LoRA before."""
         chance = random.Random(f"stars {self.kind} {self.seed} {picture}")
         told = 1 + 4 * self.pleasure(style, lora, ratio) + chance.gauss(0, NOISE.get(self.kind, USUAL_NOISE))
         if self.kind == "adversarial":
@@ -118,7 +125,7 @@ class Person:
         if way == 0:
             return chance.uniform(0.5, 5.5)
         if way == 1:
-            return told if random.Random(f"spell {self.seed} {picture // SPELL}").random() < 0.5 else 6 - told
+            return told if (picture // SPELL) % 2 else 6 - told
         last = self.__dict__.setdefault("last", {})
         last[lora] = 6 - last.get(lora, chance.choice((1, 5)))
         return float(last[lora])

@@ -6,6 +6,7 @@ shrunk to what is usual for this person, the more so the less their verdicts tel
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -142,12 +143,24 @@ def _believed(things: Named, usual: float) -> Iterator[tuple[str, Evidence, Beli
         yield name, each, shrunk(each.liked, each.weight, usual, prior)
 
 
+def _usual_of(things: Named, usual: float) -> float:
+    """What to expect of one nothing is known of: each thing counts alike once it is known a little. What is liked is used
+    most, so the mean of all pictures would soon be that of the favourites."""
+    knobs = _knobs("posterior")
+    counts = [(each.liked, each.weight, min(1.0, knobs["enough"] / each.weight)) for each in things.values() if each.weight > 0]
+    liked = sum(liked * share for liked, _, share in counts) + knobs["usual_weight"] * usual
+    return float(liked / (sum(weight * share for _, weight, share in counts) + knobs["usual_weight"]))
+
+
 def _score(mean: float, usual: float) -> float:
-    return max(-1.0, min(1.0, (mean - usual) / float(_knobs("posterior")["reach"])))
+    """−1…1; differences too small to matter decide nothing, so that contradictory verdicts change nothing."""
+    away, knobs = mean - usual, _knobs("posterior")
+    return math.copysign(min(1.0, max(0.0, abs(away) - knobs["same"]) / knobs["reach"]), away)
 
 
 def _liking(each: Evidence, belief: Belief, usual: float, lift: float = 0.0) -> Liking:
-    score, lifted = _score(belief.mean, usual), _score(belief.mean + lift, usual)
+    score = _score(belief.mean, usual)
+    lifted = max(-1.0, min(1.0, score + lift / _knobs("posterior")["reach"]))
     strength = round(each.value, 2) if each.liked >= _knobs("act")["strength_weight"] else None
     tried = lifted - score > _knobs("act")["told"]
     return Liking(lifted, each.ratings, each.stars, each.about, strength, tried)
@@ -166,6 +179,7 @@ def _leaning(family: str, gathered: Gathered, analysis: Analysis, usual: float, 
 def _likings(loras: Named, usual: float, chance: Chance, tries: bool) -> dict[str, Liking]:
     """The less is known of a LoRA, the more a budget for exploring lifts it; where this decision tries something, chance
     as wide as the doubt is added (Thompson 1933)."""
+    usual = _usual_of(loras, usual)
     believed = list(_believed(loras, usual))
     prior = prior_weight([(each.liked, each.weight) for each in loras.values()], usual)
     lift = _knobs("explore")["lift"] * chance.budget
