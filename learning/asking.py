@@ -15,6 +15,8 @@ from .tables import actions, feedback, generations, parameter_changes, runs, ses
 from .tallying import decay, value
 from .telling import rating_in
 
+MOST_RECENT = 1000  # at once
+
 Run = tuple[str, float, int, str, "int | None", int]  # workload, seconds, steps, family, peak and estimated bytes
 
 
@@ -57,8 +59,9 @@ def find(connection: Connection, id: str) -> Recorded | None:
 
 
 def recent(connection: Connection, limit: int, before: str | None) -> list[Recorded]:
-    """Generations in the order they came, newest first; ``before`` is the id of the last one seen."""
-    asked = select(generations).order_by(generations.c.seq.desc()).limit(limit)
+    """Generations in the order they came, newest first, ``MOST_RECENT`` at most; ``before`` is the id of the last one
+    seen."""
+    asked = select(generations).order_by(generations.c.seq.desc()).limit(max(0, min(limit, MOST_RECENT)))
     if before is not None:
         last = select(generations.c.seq).where(generations.c.id == before).scalar_subquery()
         asked = asked.where(generations.c.seq < last)

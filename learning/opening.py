@@ -93,7 +93,10 @@ class Database:
             return self._run(act, writing=True)
 
     def _run(self, act: Callable[[Connection], T], writing: bool) -> T:
-        with self._opened().execution_options(writing=writing).begin() as connection:
+        options: dict[str, Any] = {"writing": writing}
+        if not writing and self.path is None:
+            options["isolation_level"] = "REPEATABLE READ"
+        with self._opened().execution_options(**options).begin() as connection:
             if writing and self.path is None:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": WRITERS})
             return act(connection)

@@ -80,7 +80,7 @@ class Store:
         return self.database.read(lambda connection: asking.find(connection, generation_id))
 
     def recent(self, limit: int, before: str | None = None) -> list[Recorded]:
-        """Generations in the order they came, newest first; ``before`` is the id of the last one seen."""
+        """Generations in the order they came, newest first, 1,000 at most; ``before`` is the id of the last one seen."""
         return self.database.read(lambda connection: asking.recent(connection, limit, before))
 
     def latest(self, machine: str, limit: int = 20) -> list[Glimpse]:

@@ -91,7 +91,6 @@ generation_loras = Table(
     Column("name", Words, nullable=False),
     Column("strength_model", Float(53), nullable=False),
     Column("strength_clip", Float(53), nullable=False),
-    Index("generation_loras_by_name", "name"),
 )
 
 parameter_changes = Table(

@@ -18,6 +18,7 @@ from .upserting import insert_into, upsert
 FAINT = 0.05  # evidence of less weight than this changes no recommendation, so nobody is told of it
 ALONE = 1.0  # nor does a pair before it was met again, and most pairs never are: they would be half of every answer
 DUST = 1e-9
+MOST_KEY = 600  # characters; what PostgreSQL indexes has 2,700 bytes at most
 
 # Made once: SQLAlchemy takes longer to put a statement together than SQLite to run it.
 _BUMP = update(meta).where(meta.c.key == bindparam("which")).values(value=meta.c.value + 1)
@@ -63,7 +64,8 @@ def sums_of(trait: Trait, verdict: Verdict) -> Sums:
 
 
 def key_of(trait: Trait) -> Key:
-    return storable(trait.context), storable(trait.kind), storable(trait.family), storable(trait.name)
+    context, kind, family, name = (storable(part)[:MOST_KEY] for part in (trait.context, trait.kind, trait.family, trait.name))
+    return context, kind, family, name
 
 
 def judge(

@@ -18,6 +18,8 @@ from .tallying import Counted, bump, count, forget, hint, judge, read, value, wr
 from .upserting import upsert
 
 IMPLICIT = {Action.KEPT, Action.REROLLED}
+MOST_MACHINE = 255  # characters, as hosts' names
+MOST_TOLD = 200  # characters of a changed value that are counted as one
 MOST_WHOLE = 2**31 - 1
 MOST_BIG = 2**63 - 1
 
@@ -66,12 +68,14 @@ def _faults(event: Event) -> Iterator[str]:
     fact = event.fact
     ids = {"id": event.id}
     if isinstance(fact, Made):
-        ids["generation"] = fact.generation.id
+        ids |= {"generation": fact.generation.id, "session": fact.session, "lineage": fact.lineage}
         if not 0 <= fact.place <= MOST_WHOLE:
             yield f"place {fact.place}"
     for name, text in ids.items():
         if not 0 < len(text) <= MOST_ID:
             yield f"{name} {text[:20]!r} (1–{MOST_ID})"
+    if len(event.machine) > MOST_MACHINE:
+        yield f"machine {len(event.machine)} (≤ {MOST_MACHINE})"
     if not math.isfinite(event.at):
         yield f"at {event.at}"
     if isinstance(fact, Finished):
@@ -163,7 +167,8 @@ def _made_parts(connection: Connection, seq: int, made: Made) -> None:
 
 def _change_name(made: Made, number: int) -> str:
     change = made.changes[number]
-    return json.dumps([change.parameter, change.subject, change.proposed, change.used])
+    told = (change.parameter, change.subject, change.proposed, change.used)
+    return json.dumps([text[:MOST_TOLD] for text in told], ensure_ascii=False)
 
 
 def _join_session(connection: Connection, seq: int, event: Event, made: Made) -> None:

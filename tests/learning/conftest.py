@@ -1,5 +1,5 @@
 """Every database the store runs on: SQLite always, PostgreSQL where there is one. A server of one's own is given by
-INTELLIGENT_GENERATION_TEST_DATABASE (its user may create databases); else an installed PostgreSQL serves a cluster of
+INTELLIGENT_GENERATION_TEST_DATABASE (its user may create schemas); else an installed PostgreSQL serves a cluster of
 ours in a temporary folder; else those tests are skipped, loudly."""
 
 from __future__ import annotations
@@ -65,7 +65,6 @@ def _binaries() -> Path | None:
 def server() -> Iterator[Server]:
     """A PostgreSQL of our own, running."""
     binaries = _binaries()
-    pytest.importorskip("psycopg", reason=f"{MISSING}: its driver is not installed")
     if binaries is None:
         pytest.skip(f"{MISSING}: neither installed, nor given by {GIVEN}")
     with tempfile.TemporaryDirectory(prefix="iig-pg-", dir="/tmp") as folder:  # a socket's path has 107 characters at most
@@ -77,7 +76,8 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def postgres(request: pytest.FixtureRequest) -> str:
-    """The address of a PostgreSQL server where databases may be made."""
+    """The address of a PostgreSQL server where schemas may be made."""
+    pytest.importorskip("psycopg", reason=f"{MISSING}: its driver is not installed")
     if given := os.environ.get(GIVEN):
         return given
     server: Server = request.getfixturevalue("server")
@@ -108,9 +108,9 @@ def _new_on_server(request: pytest.FixtureRequest, name: str) -> str:
         with psycopg.connect(given, autocommit=True) as connection:
             connection.execute(statement)  # type: ignore[arg-type]
 
-    do(f"CREATE DATABASE {name}")
-    request.addfinalizer(lambda: do(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
-    return address.set(database=name).render_as_string(hide_password=False)
+    do(f"CREATE SCHEMA {name}")  # as good as a database of its own, and made in no time
+    request.addfinalizer(lambda: do(f"DROP SCHEMA {name} CASCADE"))
+    return address.update_query_dict({"options": f"-csearch_path={name}"}).render_as_string(hide_password=False)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

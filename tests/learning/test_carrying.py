@@ -56,7 +56,13 @@ def test_export_and_import_come_to_the_same(new_database: Callable[[str], str], 
 
 def test_lines_that_are_no_events_are_numbered(store: Store) -> None:
     lines = ["", "no json", to_json(rated(3, "nobody")), to_json(made()), "{}", to_json(made("g2")) + "\n"]
-    assert store.import_lines(lines) == (2, 0, [2, 3, 5])
+    lines += [
+        to_json(rated(3)).replace('"overall":3', '"overall":6'),
+        to_json(rated(3, comment="x")).replace('"x"', f'"{"x" * 10**6}"'),
+    ]
+    lines += [to_json(made("g3", session="s" * 3000)), "[" * 100_000, to_json(made("g4", loras={"n" * 9000: 1.0}))]
+    assert store.import_lines(lines) == (3, 0, [2, 3, 5, 7, 8, 9, 10])
+    assert store.tell(rated(5, "g4"))
 
 
 def test_what_is_too_old_goes_and_what_was_learned_stays(store: Store) -> None:

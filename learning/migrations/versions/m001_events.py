@@ -87,7 +87,6 @@ def _make_generations(op: Operations) -> None:
         _number("strength_model"),
         _number("strength_clip"),
     )
-    op.create_index("generation_loras_by_name", "generation_loras", ["name"])
     op.create_table(
         "parameter_changes",
         _own("generation"),
