@@ -251,6 +251,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
 def _prepare_file(raw: Any, _record: Any) -> None:
     raw.isolation_level = None  # ``_begin`` says when, and how, a transaction begins
     raw.execute("PRAGMA synchronous=NORMAL")
+    raw.execute("PRAGMA cache_size=-16000")  # KiB: the tallies in use and the indexes' upper pages stay in memory
     raw.create_function("power", 2, pow, deterministic=True)  # not every SQLite is built with them
     raw.create_function("ln", 1, math.log, deterministic=True)
 

@@ -13,6 +13,8 @@ from ..values import clean
 
 def storable(text: str) -> str:
     """Text any database can hold: PostgreSQL knows no NUL, and neither takes half a surrogate pair."""
+    if text.isascii() and "\0" not in text:  # most are, and a rating checks hundreds
+        return text
     return clean(text).replace("\0", "")
 
 
