@@ -81,6 +81,7 @@ class Person:
         leans = chance.sample(LEANS, len(LEANS))
         self.leans = dict(zip(STYLES, leans, strict=True))
         self.only = chance.choice(list(STYLES))
+        self.phase = chance.randrange(2 * SPELL)
 
     def _favourites(self, chance: random.Random) -> dict[str, dict[str, float]]:
         """In a Latin square: over the styles, the LoRA of each number (so also the one planned without a taste) has every
@@ -113,7 +114,7 @@ class Person:
 
     def stars(self, style: str, lora: str, ratio: float, picture: int) -> int:
         """What they say of it, 1–5. The adversary misleads in one of three ways, by its seed: at random; in spells against and
-        for what they like; against whatever they said of the same LoRA before."""
+        for what they like, as long the one as the other; against whatever they said of the same LoRA before."""
         chance = random.Random(f"stars {self.kind} {self.seed} {picture}")
         told = 1 + 4 * self.pleasure(style, lora, ratio) + chance.gauss(0, NOISE.get(self.kind, USUAL_NOISE))
         if self.kind == "adversarial":
@@ -125,7 +126,7 @@ class Person:
         if way == 0:
             return chance.uniform(0.5, 5.5)
         if way == 1:
-            return told if (picture // SPELL) % 2 else 6 - told
+            return told if (picture + self.phase) // SPELL % 2 else 6 - told
         last = self.__dict__.setdefault("last", {})
         last[lora] = 6 - last.get(lora, chance.choice((1, 5)))
         return float(last[lora])

@@ -169,25 +169,19 @@ def _liking(each: Evidence, belief: Belief, usual: float, lift: float = 0.0) -> 
 def _leaning(family: str, gathered: Gathered, analysis: Analysis, usual: float, chance: Chance) -> Leaning:
     loras = _merged(gathered.get(("lora", family), {}), analysis)
     pairs = _merged(gathered.get(("pair", family), {}), analysis)
-    tries = chance.tries
-    on_settings = tries and chance.unit("which", family) < _knobs("explore")["settings"]
-    leans = dict(_leans(family, gathered, analysis, usual, chance, on_settings))
-    likings = _likings(loras, usual, chance, tries and not on_settings)
-    return Leaning(likings, leans, _avoided(pairs, loras))
+    leans = dict(_leans(family, gathered, analysis, usual, chance))
+    return Leaning(_likings(loras, usual, chance.budget), leans, _avoided(pairs, loras))
 
 
-def _likings(loras: Named, usual: float, chance: Chance, tries: bool) -> dict[str, Liking]:
-    """The less is known of a LoRA, the more a budget for exploring lifts it; where this decision tries something, chance
-    as wide as the doubt is added (Thompson 1933)."""
+def _likings(loras: Named, usual: float, budget: float) -> dict[str, Liking]:
+    """The less is known of a LoRA, the more a budget for exploring lifts it (an upper confidence bound, Auer 2002)."""
     usual = _usual_of(loras, usual)
     believed = list(_believed(loras, usual))
-    prior = prior_weight([(each.liked, each.weight) for each in loras.values()], usual)
-    lift = _knobs("explore")["lift"] * chance.budget
-    rows = [*believed, (ANY_OTHER, NOTHING, shrunk(0.0, 0.0, usual, prior))] if chance.budget and believed else believed
-    return {
-        name: _liking(each, belief, usual, belief.sd * (lift + (chance.normal("lora", name) if tries else 0.0)))
-        for name, each, belief in rows
-    }
+    if believed and budget:
+        prior = prior_weight([(each.liked, each.weight) for each in loras.values()], usual)
+        believed.append((ANY_OTHER, NOTHING, shrunk(0.0, 0.0, usual, prior)))
+    lift = _knobs("explore")["lift"] * budget
+    return {name: _liking(each, belief, usual, lift * belief.sd) for name, each, belief in believed}
 
 
 def _avoided(pairs: Named, loras: Named) -> frozenset[tuple[str, str]]:
@@ -213,11 +207,10 @@ def _alone(part: Evidence, pair: Evidence) -> float:
 # --------------------------------------------------------------------------- settings
 
 
-def _leans(
-    family: str, gathered: Gathered, analysis: Analysis, usual: float, chance: Chance, tries: bool
-) -> Iterator[tuple[str, Lean]]:
+def _leans(family: str, gathered: Gathered, analysis: Analysis, usual: float, chance: Chance) -> Iterator[tuple[str, Lean]]:
+    """What is liked; on a share of decisions one setting is moved to find out more (Thompson 1933)."""
     explored = [kind for kind in _knobs("explore")["kinds"] if (kind, family) in gathered]
-    chosen = explored[int(chance.unit("setting", family) * len(explored))] if tries and explored else ""
+    chosen = explored[int(chance.unit("setting", family) * len(explored))] if chance.tries and explored else ""
     for kind in (*NUMBERS, "sampler", "size"):
         arms = _merged(gathered.get((kind, family), {}), analysis)
         if not arms:

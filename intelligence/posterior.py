@@ -70,10 +70,10 @@ class Line:
 def line(evidence: Mapping[int, tuple[float, float]], usual: float) -> Line:
     """Likings of neighbouring arms resemble each other: a Gaussian process (Rasmussen & Williams 2006, eq. 2.23–2.24)
     over the arms, with squared-exponential covariance and the noise of the verdicts."""
-    knobs, posterior = table("learning")["arm"], table("learning")["posterior"]
+    knobs = table("learning")["arm"]
     arms = tuple(range(-knobs["arms"], knobs["arms"] + 1))
     seen = [arm for arm, (_, weight) in evidence.items() if weight > 0.05]
-    noise = posterior["noise"] * max(usual * (1 - usual), 0.05)
+    noise = knobs["noise"] * max(usual * (1 - usual), 0.05)
     kernel = [[_alike(one, two, knobs) + (noise / evidence[one][1] if one == two else 0.0) for two in seen] for one in seen]
     solved = _inverse(kernel)
     # The level itself is uncertain too: a constant part of the covariance, so that only differences pull.

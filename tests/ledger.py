@@ -8,6 +8,9 @@ from pack.feedback import Made, Standing, Tally, Trait, Verdict
 from pack.intelligence.evidence import rules
 
 
+FAINT = 0.05  # as in ``learning/tallying.py``: fainter evidence is not told
+
+
 class Ledger:
     """Every verdict is a tick; a sum counts half after ``half_life`` more of them."""
 
@@ -54,6 +57,8 @@ class Ledger:
         for context in contexts:
             for (kind, name, family), row in self._rows.get(context, {}).items():
                 fade, rated = self._fade(row), int(row[3])
+                if (row[0] + row[1]) * fade <= FAINT:
+                    continue
                 value = row[2] / row[0] if row[0] > 0 else 0.0
                 stars = row[4] / rated if rated else None
                 found.append(Tally(kind, name, family, context, row[0] * fade, row[1] * fade, value, stars, rated))
