@@ -84,19 +84,26 @@ def _knobs(section: str) -> dict[str, Any]:
 
 
 def _merged(things: Mapping[str, Mapping[str, Tally]], analysis: Analysis) -> Named:
-    return {name: _evidence(by_context, analysis) for name, by_context in things.items()}
-
-
-def _evidence(by_context: Mapping[str, Tally], analysis: Analysis) -> Evidence:
-    kind = next(iter(by_context.values())).kind
+    if not things:
+        return {}
+    kind = next(tally.kind for by_context in things.values() for tally in by_context.values())
     shares = _shares(share_of(kind), analysis)
-    held = [(by_context[context], share) for context, share in shares.items() if context in by_context]
-    liked = sum(tally.liked * share for tally, share in held)
-    weight = sum(tally.weight * share for tally, share in held)
-    value = sum(tally.value * tally.liked * share for tally, share in held) / liked if liked > 0 else 0.0
-    said = _quoted(by_context)
-    about = said.context.partition(":")[2] if said.rated else ""
-    return Evidence(liked, weight, value, said.rated, said.stars if said.rated else None, about)
+    quoted = (f"content:{analysis.content}", f"style:{analysis.style}", ANY)
+    return {name: _evidence(by_context, shares, quoted) for name, by_context in things.items()}
+
+
+def _evidence(by_context: Mapping[str, Tally], shares: Mapping[str, float], quoted: tuple[str, ...]) -> Evidence:
+    liked = disliked = value = 0.0
+    for context, tally in by_context.items():
+        share = shares.get(context, 0.0)
+        liked += tally.liked * share
+        disliked += tally.disliked * share
+        value += tally.value * tally.liked * share
+    mean = value / liked if liked > 0 else 0.0
+    said = _quoted(by_context, quoted)
+    if said is None:
+        return Evidence(liked, liked + disliked, mean)
+    return Evidence(liked, liked + disliked, mean, said.rated, said.stars, said.context.partition(":")[2])
 
 
 def _shares(shares: Mapping[str, float], analysis: Analysis) -> dict[str, float]:
@@ -108,13 +115,10 @@ def _shares(shares: Mapping[str, float], analysis: Analysis) -> dict[str, float]
     return {context: shares[kind] / many[kind] / total for context, kind in kinds if kind in shares}
 
 
-def _quoted(by_context: Mapping[str, Tally]) -> Tally:
+def _quoted(by_context: Mapping[str, Tally], contexts: tuple[str, ...]) -> Tally | None:
     """The tally a sentence quotes: the ratings of pictures most like this one, where there are some."""
-    ranks = {"content": 0, "style": 1, ANY: 2}
-    listed = [tally for context, tally in by_context.items() if context.partition(":")[0] in ranks]
-    ordered = sorted(listed, key=lambda tally: ranks[tally.context.partition(":")[0]])
-    telling = [tally for tally in ordered if tally.rated >= 3] or [tally for tally in reversed(ordered) if tally.rated]
-    return (telling or listed or list(by_context.values()))[0]
+    listed = [by_context[context] for context in contexts if context in by_context and by_context[context].rated]
+    return next((tally for tally in listed if tally.rated >= 3), listed[-1] if listed else None)
 
 
 def _usual(gathered: Gathered, analysis: Analysis) -> float:
