@@ -65,7 +65,7 @@ def plain(prompt: str) -> Plan:
 
 @cache
 def usual_cfg(prompt: str) -> float:
-    return usual_settings(plain(prompt))[0].cfg
+    return float(usual_settings(plain(prompt))[0].cfg)
 
 
 def choice_of(plan: Plan, prompt: str) -> Choice:
@@ -175,7 +175,7 @@ def best(person: Person, style: str, prompt: str) -> float:
     low, high = bounds()
     values = [low + 0.5 * step for step in range(int((high - low) * 2) + 1)]
     bare = max(person.pleasure(style, "", value / usual_cfg(prompt)) for value in values)
-    return bare + LORA_PART * max(0.0, max(person.likes[style].values()) - WITHOUT)
+    return float(bare + LORA_PART * max(0.0, max(person.likes[style].values()) - WITHOUT))
 
 
 def live(kind: str, seed: int, learner: Learner, pictures: int) -> Course:
