@@ -119,6 +119,13 @@ def is_interrupted() -> bool:
     return bool(management.processing_interrupted())
 
 
+def models_are_loaded() -> bool:
+    """Whether ComfyUI holds any model in its list of loaded ones."""
+    import comfy.model_management as management
+
+    return bool(management.current_loaded_models)
+
+
 def node_classes() -> frozenset[str]:
     """Every node class this ComfyUI knows."""
     import nodes

@@ -8,14 +8,21 @@ external cache providers for this; ours remembers what leads to the sampler for 
 
 from __future__ import annotations
 
+import asyncio
+import gc
+import time
 from collections import OrderedDict
 from threading import Lock
 from typing import Any
+
+from .host import models_are_loaded
 
 MARK = ".iig."
 RUN_ANEW = ("Sampler", "Decode", "Noise")  # what a new seed changes; everything else is worth keeping
 MAX_MODEL_SETS = 2
 MAX_ENTRIES = 64
+UNLOADED_WITHIN_S = 60.0
+UNLOADED_CHECK_S = 0.2
 SCARCE = 0.25  # share of RAM that must be free for a second set of models to stay
 
 
@@ -24,7 +31,9 @@ class Keeper:
     frees every reference to its weights."""
 
     def __init__(self) -> None:
-        self._lock = Lock()  # ComfyUI frees memory from its server thread
+        self._lock = Lock()  # ComfyUI is asked to free memory in its server thread
+        # Dropping the last reference to a model while ComfyUI goes through its loaded models ends its worker.
+        self._going: list[Any] = []
         self._bundles: OrderedDict[str, OrderedDict[str, Any]] = OrderedDict()
         self._bundle_of: dict[str, str] = {}
 
@@ -32,6 +41,7 @@ class Keeper:
         """Children of ``node_id`` from now on belong to this set of model files."""
         most = 1 if _memory_is_scarce() else MAX_MODEL_SETS
         with self._lock:
+            self._going.clear()
             self._bundle_of[node_id] = models
             self._bundles.setdefault(models, OrderedDict())
             self._bundles.move_to_end(models)
@@ -43,6 +53,7 @@ class Keeper:
 
     def look_up(self, key: str) -> Any | None:
         with self._lock:
+            self._going.clear()
             return next((bundle[key] for bundle in self._bundles.values() if key in bundle), None)
 
     def store(self, node_id: str, key: str, value: Any) -> None:
@@ -54,10 +65,18 @@ class Keeper:
             while len(bundle) > MAX_ENTRIES:
                 bundle.popitem(last=False)
 
-    def forget(self) -> None:
-        """Let go of everything, as ComfyUI's "free memory" asks."""
+    def forget(self) -> bool:
+        """Know nothing any more, as ComfyUI's "free memory" asks; whether there is something to let go of. It is let go of
+        when the worker next comes by, or by ``let_go``."""
         with self._lock:
+            self._going += self._bundles.values()
             self._bundles.clear()
+            return bool(self._going)
+
+    def let_go(self) -> None:
+        """Drop what was forgotten. Only while ComfyUI has no model loaded: then it goes through none."""
+        with self._lock:
+            self._going.clear()
 
 
 KEEPER = Keeper()
@@ -90,12 +109,27 @@ async def register_provider() -> None:
     await ComfyAPI().caching.register_provider(Provider())
 
 
+async def _let_go_once_unloaded() -> None:
+    """ComfyUI unloads in its worker, when that is idle; a worker that is not comes by itself."""
+    deadline = time.monotonic() + UNLOADED_WITHIN_S
+    while time.monotonic() < deadline:
+        await asyncio.sleep(UNLOADED_CHECK_S)
+        if not models_are_loaded():
+            KEEPER.let_go()
+            await asyncio.to_thread(gc.collect)
+            return
+
+
 def forget_with_host() -> None:
     """Forget whenever someone asks ComfyUI to free its memory (``POST /free``)."""
     from server import PromptServer
 
+    letting_go: set[asyncio.Task[None]] = set()  # the loop itself holds tasks only weakly
+
     async def watch(request: Any, response: Any) -> None:
-        if request.method == "POST" and request.path in ("/free", "/api/free"):
-            KEEPER.forget()
+        if request.method == "POST" and request.path in ("/free", "/api/free") and KEEPER.forget():
+            task = asyncio.create_task(_let_go_once_unloaded())
+            letting_go.add(task)
+            task.add_done_callback(letting_go.discard)
 
     PromptServer.instance.app.on_response_prepare.append(watch)

@@ -140,3 +140,12 @@ def test_an_upstream_node_that_ran_again_loses_nothing(host: Host) -> None:
     again = run("  ", 2)
     assert "9" in again.executed, "the upstream node must really run again"
     assert set(executed_children(again)) == ONLY_SAMPLING
+
+
+def test_freeing_memory_again_and_again_ends_no_worker(host: Host) -> None:
+    """What is kept is let go of while ComfyUI unloads in another thread."""
+    for seed in range(3):
+        host.auto(prompt="a cat", checkpoint="toy_sd15", steps=1, seed=seed)
+        host.client.post("/free", {"unload_models": True, "free_memory": True})
+    run = host.auto(prompt="a cat", checkpoint="toy_sd15", steps=1, seed=9)
+    assert run.images() and any("ckpt" in node or "checkpoint" in node for node in run.executed)
