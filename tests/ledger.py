@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from pack.feedback import Made, Standing, Tally, Trait, Verdict
 from pack.intelligence.evidence import rules
 
-
 FAINT = 0.05  # as in ``learning/tallying.py``: fainter evidence is not told
 
 
