@@ -43,6 +43,7 @@ from .plan import Analysis, Generation, Measured, Mode, Plan, Taste
 RETRY_S = 20.0  # a database that did not answer is left alone for so long
 PATIENCE_S = 5.0  # a run waits no longer for others that write; the journal takes it then
 TIDY_EVERY_S = 6 * 3600.0
+MOST_TASTES = 16  # of the latest prompts; each holds for one version
 LATEST = 40  # generations among which the next one may find what it follows from
 
 T = TypeVar("T")
@@ -60,6 +61,7 @@ class History:
         self._store: Store | None = None
         self._trouble: UserError | None = None
         self._retry_at = 0.0
+        self._tastes: dict[tuple[int, float, str, tuple[str, ...]], Taste] = {}
         self._tidy_at = 0.0
 
     # ----------------------------------------------------------------------- settings
@@ -76,7 +78,7 @@ class History:
         """Raises ``BadRequest`` for what does not exist or does not fit; then nothing changes."""
         changed = change_options(self.folder, changes)
         with self._opening:
-            self._store, self._trouble, self._retry_at = None, None, 0.0
+            self._store, self._trouble, self._retry_at, self._tastes = None, None, 0.0, {}
             self.__dict__.pop("batches", None)
         return changed
 
@@ -254,12 +256,20 @@ class History:
         """The taste as it bears on a prompt; an empty one where learning is off or its database out of reach."""
         if not self.options.enabled:
             return Taste()
+        explore = 0.0 if mode is Mode.MANUAL else self.options.explore
+        contexts = contexts_of(analysis)
         try:
-            tallies = self._ask(lambda store: store.tallies(contexts_of(analysis)))
+            # The version first: a taste that is newer than it says is made anew the next time.
+            version = self._ask(lambda store: store.version())
+            asked = (version, explore, analysis.prompt, contexts)
+            if (known := self._tastes.get(asked)) is not None:
+                return known
+            tallies = self._ask(lambda store: store.tallies(contexts))
         except UserError:
             return Taste()
-        explore = 0.0 if mode is Mode.MANUAL else self.options.explore
-        return taste_of(tallies, analysis, self.version(), explore=explore, prompt=analysis.prompt)
+        made = taste_of(tallies, analysis, version, explore=explore, prompt=analysis.prompt)
+        self._tastes = {**dict(list(self._tastes.items())[-MOST_TASTES:]), asked: made}
+        return made
 
     def find(self, generation_id: str) -> Recorded | None:
         return self._ask(lambda store: store.find(_id(generation_id)))

@@ -17,7 +17,6 @@ from .tables import actions, events, feedback, generation_loras, generations, pa
 from .tallying import Counted, bump, count, forget, hint, judge, read, value, written
 from .upserting import upsert
 
-IMPLICIT = {Action.KEPT, Action.REROLLED}
 MOST_MACHINE = 255  # characters, as hosts' names
 MOST_TOLD = 200  # characters of a changed value that are counted as one
 MOST_WHOLE = 2**31 - 1
@@ -225,8 +224,7 @@ def _acted(connection: Connection, rules: Rules, event: Event, acted: Acted, gen
     after = before - {acted.action} if acted.undone else before | {acted.action}
     count(connection, ("action", acted.action.value, len(after) - len(before)))
     _weigh(connection, rules, generation, Standing(rating_of(connection, generation.seq), after))
-    if acted.action not in IMPLICIT:
-        bump(connection, "version")
+    bump(connection, "version")
 
 
 def _weigh(connection: Connection, rules: Rules, generation: Row[Any], standing: Standing) -> None:

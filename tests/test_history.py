@@ -126,6 +126,19 @@ def test_ratings_become_taste(history: History) -> None:
     assert make_plan(replace(request, mode=Mode.MANUAL, loras=()), analysis, shelf, taste, gpu()).loras == ()
 
 
+def test_one_prompt_has_one_taste_until_something_is_said(history: History) -> None:
+    plan = plan_of()
+    history.began(made("a", plan))
+    history.rate("a", Rating(5))
+    first = history.taste(plan.analysis)
+    assert history.taste(plan.analysis) is first
+    history.began(made("b", plan, 2))
+    assert history.taste(plan.analysis) is first
+    history.rate("b", Rating(2))
+    later = history.taste(plan.analysis)
+    assert later.version != first.version and later != first
+
+
 def test_forgetting_everything_leaves_the_records(history: History) -> None:
     plan = plan_of()
     history.began(made("a", plan))
