@@ -259,7 +259,8 @@ class History:
         explore = 0.0 if mode is Mode.MANUAL else self.options.explore
         contexts = contexts_of(analysis)
         try:
-            # The version first: a taste that is newer than it says is made anew the next time.
+            # Kept for its version, whatever is read off meanwhile: a re-roll must not flip the plan. The version is read
+            # first, so that a taste newer than it says is made anew the next time.
             version = self._ask(lambda store: store.version())
             asked = (version, explore, analysis.prompt, contexts)
             if (known := self._tastes.get(asked)) is not None:

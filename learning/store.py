@@ -56,7 +56,7 @@ class Store:
     # ----------------------------------------------------------------------- what it adds up to
 
     def version(self) -> int:
-        """Changes with every piece of evidence; not with what is merely made."""
+        """Changes with whatever a person says; not with what is merely made or read off."""
         return self.database.read(lambda connection: tallying.value(connection, "version"))
 
     def tallies(self, contexts: Sequence[str]) -> list[Tally]:

@@ -19,6 +19,7 @@ from .upserting import upsert
 
 MOST_MACHINE = 255  # characters, as hosts' names
 MOST_TOLD = 200  # characters of a changed value that are counted as one
+IMPLICIT = {Action.KEPT, Action.REROLLED}
 MOST_WHOLE = 2**31 - 1
 MOST_BIG = 2**63 - 1
 
@@ -224,7 +225,8 @@ def _acted(connection: Connection, rules: Rules, event: Event, acted: Acted, gen
     after = before - {acted.action} if acted.undone else before | {acted.action}
     count(connection, ("action", acted.action.value, len(after) - len(before)))
     _weigh(connection, rules, generation, Standing(rating_of(connection, generation.seq), after))
-    bump(connection, "version")
+    if acted.action not in IMPLICIT:
+        bump(connection, "version")
 
 
 def _weigh(connection: Connection, rules: Rules, generation: Row[Any], standing: Standing) -> None:

@@ -134,6 +134,11 @@ def test_one_prompt_has_one_taste_until_something_is_said(history: History) -> N
     assert history.taste(plan.analysis) is first
     history.began(made("b", plan, 2))
     assert history.taste(plan.analysis) is first
+    other = plan_of("a pirate ship in a storm")
+    before = history.taste(other.analysis)
+    history.began(made("c", other))  # says that "b" was kept
+    assert history.find("b").standing.actions == {Action.KEPT}
+    assert history.taste(other.analysis) is before
     history.rate("b", Rating(2))
     later = history.taste(plan.analysis)
     assert later.version != first.version and later != first
