@@ -164,7 +164,10 @@ class History:
             return False
         changes = changes_between(proposed, generation.plan) if proposed is not None else ()
         with self._following:
-            return self._tell(self._made(generation, changes, batch, place))
+            made = self._made(generation, changes, batch, place)
+            if made.changes:
+                self._tastes = {}  # the next plan knows of it; what is tried stays as it is until something is said
+            return self._tell(made)
 
     def _made(self, generation: Generation, changes: tuple[Change, ...], batch: str, place: int) -> Made:
         try:
@@ -176,8 +179,9 @@ class History:
             self._tell(Acted(generation_id, action))
         session, lineage = followed.session or uuid.uuid4().hex, followed.lineage or uuid.uuid4().hex
         relation = followed.relation
-        if relation is Relation.REROLL and self._differs(followed.parent, generation.plan):
-            relation = Relation.CHANGE
+        if relation is Relation.REROLL:
+            differs = self._differs(followed.parent, generation.plan)
+            relation, changes = (Relation.CHANGE, changes) if differs else (relation, ())  # told when they were made
         return Made(generation, session, lineage, relation, followed.parent, changes, batch, place)
 
     def _differs(self, parent: str, plan: Plan) -> bool:
@@ -259,8 +263,7 @@ class History:
         explore = 0.0 if mode is Mode.MANUAL else self.options.explore
         contexts = contexts_of(analysis)
         try:
-            # Kept for its version, whatever is read off meanwhile: a re-roll must not flip the plan. The version is read
-            # first, so that a taste newer than it says is made anew the next time.
+            # Kept for its version, which is read first: what is read off meanwhile must not flip the plan of a re-roll.
             version = self._ask(lambda store: store.version())
             asked = (version, explore, analysis.prompt, contexts)
             if (known := self._tastes.get(asked)) is not None:

@@ -114,8 +114,6 @@ def _made(connection: Connection, rules: Rules, event: Event, made: Made) -> boo
     _made_parts(connection, seq, made)
     hint(connection, rules.half_life, rules.hints(made))
     count(connection, ("generations", "", 1), *(("change", _change_name(made, n), 1) for n in range(len(made.changes))))
-    if made.changes:
-        bump(connection, "version")
     return True
 
 

@@ -95,6 +95,17 @@ def test_what_the_person_changed_is_recorded_as_a_change(history: History) -> No
     assert history.overview().changes
 
 
+def test_fixed_widgets_count_once_and_leave_what_is_tried_alone(history: History) -> None:
+    free, fixed = plan_of(), plan_of(fixed=Fixed(steps=12, cfg=3.0))
+    version = history.version()
+    history.began(made("a", fixed), proposed=free)
+    evidence = history.tallies()
+    history.began(made("b", fixed, 2), proposed=free)
+    assert history.version() == version and evidence
+    assert history.find("a").made.changes and not history.find("b").made.changes
+    assert history.tallies() == evidence
+
+
 def test_an_edited_plan_tells_its_edits_by_itself() -> None:
     plan = plan_of()
     edited = replace(plan, settings=replace(plan.settings, steps=11))
