@@ -11,7 +11,6 @@ import os
 import sqlite3
 import tempfile
 import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -19,9 +18,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..errors import UserError
+from ..wal import use_wal
 
 BUSY_TIMEOUT_S = 20.0
-SWITCH_PAUSE_S = 0.02
 
 T = TypeVar("T")
 
@@ -112,7 +111,7 @@ class Database:
     def _create(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with closing(self._connect()) as connection:
-            _use_wal(connection)
+            use_wal(connection, BUSY_TIMEOUT_S)
             connection.execute("BEGIN IMMEDIATE")  # fails at once where nothing can be written
             held = self._schema_of(connection)
             if held != self.schema:
@@ -192,19 +191,6 @@ def _make_meta(connection: sqlite3.Connection, schema: str) -> None:
     connection.execute("CREATE TABLE meta (key TEXT PRIMARY KEY, value)")
     values = [("schema", schema), ("id", uuid.uuid4().hex[:8]), ("revision", 0), ("changes", 0)]
     connection.executemany("INSERT INTO meta VALUES (?, ?)", values)
-
-
-def _use_wal(connection: sqlite3.Connection) -> None:
-    """Switch the journal mode. SQLite's busy timeout does not cover the switch while another process makes it."""
-    deadline = time.monotonic() + BUSY_TIMEOUT_S
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-            return
-        except sqlite3.OperationalError as fault:
-            if "locked" not in str(fault) or time.monotonic() > deadline:
-                raise
-        time.sleep(SWITCH_PAUSE_S)
 
 
 def bump(connection: sqlite3.Connection, *counters: str) -> int:

@@ -8,7 +8,6 @@ import math
 import os
 import sqlite3
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -28,11 +27,11 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from ..errors import BadRequest, Unreachable, UserError
+from ..wal import use_wal
 from .migrating import upgrade
 
 PATIENCE_S = 20.0
 CONNECT_TIMEOUT_S = 3
-SWITCH_PAUSE_S = 0.02
 WRITERS = 4_711_001  # the key of PostgreSQL's advisory lock; any number nobody else uses
 
 T = TypeVar("T")
@@ -148,7 +147,8 @@ class Database:
         try:
             with self._alone_at_the_file():
                 if self.path:
-                    _use_wal(self.path, self.patience_s)
+                    with closing(_connect(self.path, self.patience_s)) as connection:
+                        use_wal(connection, self.patience_s)
                 self._upgrade(engine)
         except BaseException:
             engine.dispose()
@@ -264,20 +264,6 @@ def _begin(connection: Connection) -> None:
 def _be_patient(raw: Any, patience_ms: int) -> None:
     raw.execute(f"SET lock_timeout = {patience_ms}")
     raw.commit()
-
-
-def _use_wal(path: Path, patience_s: float) -> None:
-    """Switch the journal mode. SQLite's busy timeout does not cover the switch while another process makes it."""
-    deadline = time.monotonic() + patience_s
-    with closing(_connect(path, patience_s)) as connection:
-        while True:
-            try:
-                connection.execute("PRAGMA journal_mode=WAL")
-                return
-            except sqlite3.OperationalError as fault:
-                if "locked" not in str(fault) or time.monotonic() > deadline:
-                    raise
-            time.sleep(SWITCH_PAUSE_S)
 
 
 def _damaged(path: Path) -> bool:

@@ -12,19 +12,11 @@ from ..feedback import MOST_ID, Batch, Item, ItemState
 from ..plan import Generation
 from . import host, own_queue
 from .own_queue import Nodes
-from .recall import history
+from .recall import history, marked
 
 AUTO, SAVE, SHEET, SHEET_FILE = "iig_batch", "iig_batch_save", "iig_batch_sheet", "iig_batch_sheet_save"
 MOST_ERROR = 500  # characters
 _queueing = threading.Lock()  # a node and a request may go on with the same batch at once
-
-
-def marked(text: str) -> tuple[str, int] | None:
-    """Batch and place of the item that a Save Image with Plan saves; ``None`` where its text names none."""
-    batch, _, place = text.strip().rpartition(":")
-    if 0 < len(batch) <= MOST_ID and place.isascii() and place.isdigit() and len(place) < 5:
-        return batch, int(place)
-    return None
 
 
 def record(text: str, generation: Generation, pictures: Sequence[str]) -> None:

@@ -10,6 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError
+from ..feedback import MOST_ID
 from ..plan import Analysis, Fixed, Generation, LoraChoice, Measured, Mode, Plan, Request, Taste
 from .host import data_folder, log
 
@@ -77,10 +78,16 @@ def batch_of(prompt: Mapping[str, Any], node_id: str) -> tuple[str, int]:
     """Batch and place of the picture an Auto Pipeline makes, as the Save Image with Plan behind it carries them."""
     for node in prompt.values():
         if node.get("class_type") == "IIG_SaveImage" and node["inputs"].get("plan") == [node_id, PLAN_OUTPUT]:
-            batch, _, place = str(node["inputs"].get("batch", "")).rpartition(":")
-            if batch and place.isascii() and place.isdigit():
-                return batch, int(place)
+            return marked(str(node["inputs"].get("batch", ""))) or ("", 0)
     return "", 0
+
+
+def marked(text: str) -> tuple[str, int] | None:
+    """Batch and place of the item that a Save Image with Plan saves; ``None`` where its text names none."""
+    batch, _, place = text.strip().rpartition(":")
+    if 0 < len(batch) <= MOST_ID and place.isascii() and place.isdigit() and len(place) < 5:
+        return batch, int(place)
+    return None
 
 
 def edited(plan: Plan) -> Plan | None:

@@ -35,12 +35,13 @@ MAY_IMPORT = {
     "offers": {"plan", "values", "errors"},
     "feedback": {"plan", "values", "errors"},
     "files": set(),
+    "wal": set(),
     "data": {"plan", "errors"},
     "intelligence": {"plan", "offers", "feedback", "values", "data", "errors"},
     "graph": {"plan", "values", "data", "errors"},
     "pipeline": {"intelligence", "plan", "data", "errors"},
-    "hub": {"plan", "offers", "values", "data", "errors", "files"},
-    "learning": {"plan", "feedback", "values", "errors", "files"},
+    "hub": {"plan", "offers", "values", "data", "errors", "files", "wal"},
+    "learning": {"plan", "feedback", "values", "errors", "files", "wal"},
     "demo": {"data", "plan"},
 }
 NOUNS = ("plan.py", "feedback.py")  # as long as there is to name
