@@ -11,10 +11,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import requests
 
@@ -23,7 +23,7 @@ from .errors import LANGUAGES, BadRequest, Unreachable
 from .feedback import Action, Rating, Strategy
 from .local import SAVE_NODE, workflow
 from .plan import GIB, Constraints, Fixed, Generation, Kind, LoraUse, Measured, Mode, Plan, Priority, Request, Verbosity
-from .result import Explanation, Result
+from .result import Explanation, Result, generation_in
 from .routes import ACT_PATH, FAMILY_PATH, GUARD_HEADER, PLAN_PATH, RATE_PATH
 from .values import from_json, refuse, to_json, type_faults
 
@@ -201,7 +201,7 @@ class IntelligentGenerationPipeline:
 
     def provide_feedback(
         self,
-        generation_id: str,
+        generation_id: str | Path | Result,
         rating: int | None = None,
         *,
         quality: int | None = None,
@@ -211,21 +211,32 @@ class IntelligentGenerationPipeline:
         tags: tuple[str, ...] = (),
         actions: tuple[Action, ...] = (),
     ) -> bool:
-        """Say what you think of a generation: stars 1–5, and what you did with it. What is said later replaces what was
-        said before. Whether the server's database has it already; else it waits in its journal. Raises ``BadRequest``
-        for stars out of range and for a generation the server does not know."""
+        """Say what you think of a generation, given as its id, a result, or the path of a PNG that holds it: stars 1–5, and
+        what you did with it. What is said later replaces what was said before. Whether the server's database has it
+        already; else it waits in its journal. Raises ``BadRequest`` for stars out of range and for an id the server does
+        not know, ``UserError`` for a picture without a plan."""
+        meant = _named(generation_id)
         told = True
         if any(said is not None for said in (rating, quality, accuracy, aesthetic)) or comments or tags:
-            told = rate(self.config.server, generation_id, Rating(rating, quality, accuracy, aesthetic, comments, tuple(tags)))
+            told = rate(self.config.server, meant, Rating(rating, quality, accuracy, aesthetic, comments, tuple(tags)))
         for action in actions:
-            body = json.dumps({"id": generation_id, "action": Action(action).value})
+            body = json.dumps({**meant, "action": Action(action).value})
             told = json.loads(ask_server(self.config.server, ACT_PATH, body))["stored"] and told
         return told
 
 
-def rate(server: str, generation_id: str, rating: Rating) -> bool:
-    """Rate a generation on the server; as ``provide_feedback``."""
-    return bool(json.loads(ask_server(server, RATE_PATH, json.dumps({"id": generation_id, **asdict(rating)})))["stored"])
+def _named(generation: str | Path | Result) -> dict[str, Any]:
+    """What names the generation to the server: a picture is sent as what it holds, for it may be another's."""
+    if isinstance(generation, Result):
+        return {"id": generation.id}
+    if isinstance(generation, Path) or generation.lower().endswith(".png"):
+        return {"generation": json.loads(to_json(generation_in(Path(generation))))}
+    return {"id": generation}
+
+
+def rate(server: str, named: Mapping[str, Any], rating: Rating) -> bool:
+    """Rate a generation on the server, ``named`` by its "id" or whole as "generation"; as ``provide_feedback``."""
+    return bool(json.loads(ask_server(server, RATE_PATH, json.dumps({**named, **asdict(rating)})))["stored"])
 
 
 def recommend(server: str, request: Request) -> Plan:

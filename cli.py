@@ -16,9 +16,9 @@ from typing import Any
 from . import cli_batch, cli_feedback, cli_hub
 from .errors import LANGUAGES, UserError
 from .files import write_whole
-from .plan import PNG_KEY, Fixed, Generation, Kind, Mode, Plan, Priority, Request, Verbosity
+from .plan import Fixed, Kind, Mode, Plan, Priority, Request, Verbosity
 from .terminal import INTERRUPTED, note, say
-from .values import clean, from_json, to_json
+from .values import clean, to_json
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -173,6 +173,7 @@ def _scan(options: argparse.Namespace) -> int:
 
 def _explain(options: argparse.Namespace) -> int:
     from .intelligence.explain import explain
+    from .result import generation_in
 
     generation = generation_in(options.picture)
     if options.json:
@@ -180,20 +181,6 @@ def _explain(options: argparse.Namespace) -> int:
     else:
         print(explain(generation.plan, Verbosity(options.verbosity), options.language))
     return 0
-
-
-def generation_in(picture: Path) -> Generation:
-    """The generation a PNG of ours carries. Raises ``UserError`` when it is no such picture."""
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(picture) as image:
-            text = getattr(image, "text", {}).get(PNG_KEY)
-    except (OSError, UnidentifiedImageError) as fault:
-        raise UserError("no_picture", path=str(picture)) from fault
-    if text is None:
-        raise UserError("no_plan_in_picture", path=str(picture))
-    return from_json(Generation, text)
 
 
 def _print_plan(plan: Plan, options: argparse.Namespace) -> None:

@@ -50,7 +50,7 @@ def make(options: argparse.Namespace) -> int:
         "axes": [name for name in options.axes.replace(",", " ").split() if name],
     }
     batch = order_batch(servers[0], request_of(options), options.strategy, options.count, **wanted)
-    _announce(batch.id, len(batch.items), batch.seconds, options.language)
+    _announce(batch, options.language)
     line = Line(steps=len(batch.items))
     try:
         made = _run(batch, servers, options, lambda told: _show(line, told, options.language))
@@ -72,9 +72,13 @@ def _run(batch: Batch, servers: Sequence[str], options: argparse.Namespace, hear
     return run_batch(batch, Client(servers[0]), **asked)
 
 
-def _announce(batch_id: str, count: int, seconds: float | None, language: str) -> None:
-    key = "batch_begins" if seconds is None else "batch_begins_takes"
-    note(say(key, language, id=batch_id, count=count, seconds=f"{seconds or 0:.0f}"))
+def _announce(batch: Batch, language: str) -> None:
+    from .intelligence.explain import render
+
+    key = "batch_begins" if batch.seconds is None else "batch_begins_takes"
+    note(say(key, language, id=batch.id, count=len(batch.items), seconds=f"{batch.seconds or 0:.0f}"))
+    for reason in batch.reasons:
+        note(render(reason, language))
 
 
 def _show(line: Line, told: BatchProgress, language: str) -> None:

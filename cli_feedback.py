@@ -129,7 +129,7 @@ def _generation_id(history: History, named: str) -> str:
     """An id as it is typed; a picture makes its generation known."""
     if not (named.lower().endswith(".png") or Path(named).is_file()):
         return named
-    from .cli import generation_in
+    from .result import generation_in
 
     generation = generation_in(Path(named))
     if not generation.id:

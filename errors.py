@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from functools import cache
 from pathlib import Path
+from string import Formatter
 
 LANGUAGES = ("en", "es")
 
@@ -51,4 +52,17 @@ def sentence(table: str, key: str, language: str, values: dict[str, object]) -> 
     """The text ``key`` of ``locales/<language>/<table>.json`` with ``values`` filled in; English where a
     language is unknown."""
     texts = _texts(table, language if language in LANGUAGES else "en")
-    return texts[key].format(**values)
+    return _COUNTING.vformat(texts[key], (), values)
+
+
+class _Counting(Formatter):
+    """Formats as ``str.format`` does; ``{count:picture|pictures}`` is the word that goes with the number."""
+
+    def format_field(self, value: object, spec: str) -> str:
+        one, bar, many = spec.partition("|")
+        if not bar:
+            return str(super().format_field(value, spec))
+        return one if str(value) == "1" else many
+
+
+_COUNTING = _Counting()

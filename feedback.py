@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Literal
 
-from .plan import Generation, Plan
+from .plan import Generation, Plan, Reason
 from .values import refuse
 
 MOST_COMMENT = 4000  # characters
@@ -341,7 +341,8 @@ class Item:
 @dataclass(frozen=True)
 class Batch:
     """A prompt's variations in their stated order. The ``id`` follows from what was asked, so asking again finds the
-    same batch; ``seconds`` estimates the whole, ``None`` = not known."""
+    same batch; ``seconds`` estimates the whole, ``None`` = not known; ``reasons`` say what varies, and why there are fewer
+    pictures than were asked for."""
 
     id: str
     prompt: str
@@ -350,3 +351,4 @@ class Batch:
     seconds: float | None = None
     winner: int | None = None
     at: float = 0.0
+    reasons: tuple[Reason, ...] = ()

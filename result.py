@@ -10,7 +10,8 @@ from pathlib import Path
 from .errors import UserError
 from .files import write_whole
 from .intelligence.explain import explain
-from .plan import Generation, Measured, Plan, Verbosity
+from .plan import PNG_KEY, Generation, Measured, Plan, Verbosity
+from .values import from_json
 
 
 @dataclass(frozen=True)
@@ -84,3 +85,17 @@ def _without_metadata(raw: bytes) -> bytes:
     with Image.open(io.BytesIO(raw)) as picture:
         picture.convert("RGB").save(bare, format="PNG")
     return bare.getvalue()
+
+
+def generation_in(picture: Path) -> Generation:
+    """The generation a PNG of ours carries. Raises ``UserError`` when it is no such picture."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(picture) as image:
+            text = getattr(image, "text", {}).get(PNG_KEY)
+    except (OSError, UnidentifiedImageError) as fault:
+        raise UserError("no_picture", path=str(picture)) from fault
+    if text is None:
+        raise UserError("no_plan_in_picture", path=str(picture))
+    return from_json(Generation, text)

@@ -33,7 +33,7 @@ def batch_of(
     made = variations(plan, strategy, count, seed=seed, library=library, machine=machine, max_seconds=max_seconds, axes=axes)
     items = tuple(Item(place, variation) for place, variation in enumerate(made.items))
     asked = {"count": count, "seed": seed % SEEDS, "max_seconds": max_seconds, "axes": list(axes)}
-    return Batch(_id(plan, strategy, asked), plan.request.prompt, strategy, items, made.seconds)
+    return Batch(_id(plan, strategy, asked), plan.request.prompt, strategy, items, made.seconds, reasons=made.reasons)
 
 
 def _id(plan: Plan, strategy: Strategy, asked: dict[str, Any]) -> str:

@@ -10,19 +10,22 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, Table, delete, select, update
 
 from ..errors import BadRequest
-from ..feedback import Event, Rules
-from ..values import from_json
+from ..feedback import Batch, Event, Rules
+from ..values import from_json, to_json
+from . import batch_rows
 from .asking import changes_of
 from .tables import actions, events, feedback, generation_loras, generations, meta, metadata, parameter_changes, resets, runs
 from .tallying import bump
 from .telling import tell
 
 AT_ONCE = 200  # events of one transaction, or read at a time
-MOST_LINE = 4_000_000  # characters; a plan has some ten thousand
+MOST_LINE = 16_000_000  # characters; a plan has some ten thousand, a batch up to a hundred plans
+BATCH = "batch"  # the one key of a line that is a batch
 
 
 def export(connection: Connection, write: Callable[[str], Any]) -> None:
-    """Every event as one line, in the order they came: told to an empty store, they add up to the same."""
+    """Every event as one line, in the order they came, then every batch: told to an empty store, they add up to the
+    same."""
     last = -1
     while rows := list(connection.execute(_next_events(last))):
         facts = _facts(connection, rows[0].seq, rows[-1].seq)
@@ -31,6 +34,9 @@ def export(connection: Connection, write: Callable[[str], Any]) -> None:
                 line = {"id": row.id, "at": row.at, "machine": row.machine, "fact": facts[row.seq]}
                 write(json.dumps(line, ensure_ascii=False, separators=(",", ":")))
         last = rows[-1].seq
+    for id in batch_rows.ids(connection):
+        batch = json.loads(to_json(batch_rows.known(connection, id)))
+        write(json.dumps({BATCH: batch}, ensure_ascii=False, separators=(",", ":")))
 
 
 def _next_events(after: int) -> Select[Any]:
@@ -96,20 +102,24 @@ def _acted(row: Row[Any]) -> dict[str, Any]:
 # --------------------------------------------------------------------------- in
 
 
-Numbered = tuple[int, "Event | None"]
+Numbered = tuple[int, "Event | Batch | None"]
 
 
 def parsed(lines: Iterable[str]) -> Iterator[list[Numbered]]:
-    """Events with the numbers of their lines, from 1, some at a time; ``None`` for lines that are no events."""
-    numbered = ((number, _event(line)) for number, line in enumerate(lines, 1) if line.strip())
+    """Events and batches with the numbers of their lines, from 1, some at a time; ``None`` for lines that are neither."""
+    numbered = ((number, _read(line)) for number, line in enumerate(lines, 1) if line.strip())
     while some := list(islice(numbered, AT_ONCE)):
         yield some
 
 
-def _event(line: str) -> Event | None:
+def _read(line: str) -> Event | Batch | None:
+    if len(line) > MOST_LINE:
+        return None
     try:
-        return from_json(Event, line) if len(line) <= MOST_LINE else None
-    except BadRequest:
+        if line.lstrip().startswith(f'{{"{BATCH}":'):
+            return from_json(Batch, json.dumps(json.loads(line)[BATCH]))
+        return from_json(Event, line)
+    except (BadRequest, ValueError, RecursionError):
         return None
 
 
@@ -117,18 +127,25 @@ def tell_all(connection: Connection, rules: Rules, some: list[Numbered]) -> tupl
     """How many were new, how many known, and the numbers of lines that could not be told."""
     new, known = 0, 0
     faulty: list[int] = []
-    for number, event in some:
+    for number, told in some:
         try:
-            told = event is not None and tell(connection, rules, event)
+            is_new = _take(connection, rules, told)
         except BadRequest:
-            event = None
-        if event is None:
+            is_new = None
+        if is_new is None:
             faulty.append(number)
-        elif told:
+        elif is_new:
             new += 1
         else:
             known += 1
     return new, known, faulty
+
+
+def _take(connection: Connection, rules: Rules, told: Event | Batch | None) -> bool | None:
+    """Whether it was new; ``None`` for nothing."""
+    if told is None:
+        return None
+    return batch_rows.take(connection, told) if isinstance(told, Batch) else tell(connection, rules, told)
 
 
 # --------------------------------------------------------------------------- out of sight

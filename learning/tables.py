@@ -206,6 +206,7 @@ batches = Table(
     Column("strategy", String(20), nullable=False),
     Column("seconds", Float(53)),
     Column("winner", Integer),
+    Column("reasons", Words, nullable=False, server_default="[]"),
 )
 
 batch_items = Table(

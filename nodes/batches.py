@@ -184,15 +184,18 @@ Ranked = list[tuple[Item, str]]
 
 
 def in_words(batch: Batch, language: str, ranked: Ranked | None = None) -> str:
-    """The batch as a list, one line an item, with the time it will probably take; in the order of ``ranked`` and with its
-    marks, where it is given."""
+    """The batch as a list, one line an item, with what varies and the time it will probably take; in the order of
+    ``ranked`` and with its marks, where it is given."""
+    from ..intelligence.explain import render
+
     left = [item for item in batch.items if item.state is ItemState.WAITING]
     key = "batch" if batch.seconds is None or not left else "batch_takes"
     seconds = max(1, round((batch.seconds or 0) * len(left) / max(1, len(batch.items))))
     done = sum(item.state is ItemState.DONE for item in batch.items)
     title = say(key, language, id=batch.id, count=len(batch.items), done=done, seconds=seconds)
     listed = ranked or [(item, "") for item in batch.items]
-    return "\n".join([title, *(_line(item, mark, language) for item, mark in listed)])
+    why = [render(reason, language) for reason in batch.reasons]
+    return "\n".join([title, *why, *(_line(item, mark, language) for item, mark in listed)])
 
 
 def _line(item: Item, mark: str, language: str) -> str:

@@ -146,15 +146,16 @@ def _generation(known: History, widgets: dict[str, Any], language: str) -> tuple
     connected: Generation | None = widgets.get("plan")
     picture = widgets.get("picture", "").strip()
     if connected is not None:
-        return _made_known(known, connected), say("from.plan", language)
+        return made_known(known, connected), say("from.plan", language)
     if given := widgets.get("generation_id", "").strip():
         return given, say("from.id", language)
     if picture:
-        return _made_known(known, _generation_in(picture)), say("from.picture", language, picture=picture)
+        return made_known(known, _generation_in(picture)), say("from.picture", language, picture=picture)
     raise BadRequest("rating_of_nothing")
 
 
-def _made_known(known: History, generation: Generation) -> str:
+def made_known(known: History, generation: Generation) -> str:
+    """The id of a generation that is there as a whole; whoever did not know it, does now. Raises ``BadRequest``."""
     if not generation.id:
         raise BadRequest("rating_of_nothing")
     try:
@@ -167,7 +168,7 @@ def _made_known(known: History, generation: Generation) -> str:
 
 
 def _generation_in(picture: str) -> Generation:
-    from ..cli import generation_in
+    from ..result import generation_in
     from .pictures import picture_named
 
     return generation_in(picture_named(picture))

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from typing import Any
 
 from ..errors import BadRequest
 from ..feedback import Action, Rating, Recorded
+from ..plan import Generation
 from ..routes import LANGUAGE
-from ..values import to_json
+from ..values import from_json, to_json
 from . import asking
 from .answering import Asked, Raw, told_error, unreadable
-from .feedback import ABOUT, one_of, seen
+from .feedback import ABOUT, made_known, one_of, seen
 from .recall import history
 
 MOST_RECENT = 200
@@ -56,9 +58,17 @@ def plot(asked: Asked) -> Raw:
 def rate(asked: Asked) -> dict[str, Any]:
     """Rate a generation, or take the rating back. ``stored`` is false where the database is out of reach, so that it
     waits in a file."""
-    generation_id = asked.text("id")
+    generation_id = _named(asked)
     rating = None if asked.flag("withdraw") else _rating(asked)
     return {"id": generation_id, "stored": history().rate(generation_id, rating)}
+
+
+def _named(asked: Asked) -> str:
+    """The id of the generation that is meant; one that is sent whole, as its picture holds it, is known from then on."""
+    sent = asked.given.get("generation")
+    if sent is None:
+        return asked.text("id")
+    return made_known(history(), from_json(Generation, json.dumps(sent)))
 
 
 def _rating(asked: Asked) -> Rating:
@@ -76,7 +86,7 @@ def _rating(asked: Asked) -> Rating:
 
 def act(asked: Asked) -> dict[str, Any]:
     """Note what was done with a picture, or that it was undone."""
-    generation_id, action = asked.text("id"), asking.choice(Action, asked.text("action"))
+    generation_id, action = _named(asked), asking.choice(Action, asked.text("action"))
     return {"id": generation_id, "stored": history().act(generation_id, action, asked.flag("undone"))}
 
 

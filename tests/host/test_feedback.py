@@ -13,16 +13,18 @@ from typing import Any
 
 import pytest
 import requests
+from pack.api import IntelligentGenerationPipeline, PipelineConfig
 from pack.client import Client, Run
 from pack.demo import files as demo
 from pack.demo.catalogue import STYLES
 from pack.demo.sparse import save
 from pack.demo.write import write_models
-from pack.errors import BadRequest
-from pack.feedback import Batch
+from pack.errors import BadRequest, UserError
+from pack.feedback import Action, Batch
 from pack.routes import BATCHES_PATH, FEEDBACK_PATH, GUARD_HEADER
 from pack.serve import serving
 from pack.values import from_json
+from PIL import Image
 
 from ..openapi import answer_schema, faults
 from .conftest import ROOT, Host, auto_graph, environ_of, hosts
@@ -198,6 +200,23 @@ def test_a_picture_made_elsewhere_can_be_rated_by_its_file(studio: Studio) -> No
     assert studio.standing(id_of(run))["rating"]["overall"] == 4
 
 
+def test_a_picture_made_elsewhere_can_be_rated_from_python(studio: Studio, tmp_path: Path) -> None:
+    run = studio.rate(seed=3, rating=5)
+    picture = tmp_path / "elsewhere.png"
+    picture.write_bytes(studio.client.image(run.images()[0]))
+    studio.post(f"{FEEDBACK_PATH}/erase", confirmed=True)
+    pipeline = IntelligentGenerationPipeline(PipelineConfig(server=studio.client.url))
+    with pytest.raises(BadRequest, match="is known here"):
+        pipeline.provide_feedback(id_of(run), rating=2)
+    assert pipeline.provide_feedback(picture, rating=2, comments="ñ", actions=(Action.FAVOURITED,))
+    standing = studio.standing(id_of(run))
+    assert (standing["rating"]["overall"], standing["rating"]["comment"], standing["actions"]) == (2, "ñ", ["favourited"])
+    Image.new("RGB", (8, 8)).save(picture)
+    with pytest.raises(UserError, match="carries no plan"):
+        pipeline.provide_feedback(str(picture), rating=2)
+    assert studio.post(f"{FEEDBACK_PATH}/rate", 400, generation={"plan": 3}, overall=5)["error"]
+
+
 # --------------------------------------------------------------------------- learned
 
 
@@ -298,6 +317,14 @@ def test_a_batch_runs_shows_on_its_sheet_and_goes_on(studio: Studio) -> None:
     again = studio.client.run(graph)
     assert again.outputs["1"]["batch"] == [batch_id] and not again.outputs["1"]["prompts"]
     assert "3 of 3" in again.outputs["2"]["text"][0]
+
+
+def test_a_batch_says_why_it_is_shorter_than_asked(studio: Studio) -> None:
+    run = studio.node("IIG_BatchVariations", **batch_inputs(strategy="parameter", axes="guidance"))
+    assert "1 picture done" in run.outputs["1"]["text"][0] and "1 instead of 3: there is no more" in run.outputs["1"]["text"][0]
+    wait_until(studio.idle)
+    (batch_id,) = run.outputs["1"]["batch"]
+    assert [reason.key for reason in studio.batch(batch_id).reasons] == ["varied.strategy.parameter", "varied.fewer"]
 
 
 def test_only_what_is_missing_is_queued_again_and_never_twice(studio: Studio) -> None:

@@ -8,10 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from pack.feedback import Action, Event
+from pack.feedback import Action, Batch, Event, Item, Strategy, Variation
+from pack.learning.batches import Batches
 from pack.learning.store import Store
+from pack.plan import Reason
 from pack.values import from_json, to_json
-from told import RULES, acted, changed, finished, forgot, made, rated, sums
+from told import RULES, acted, changed, finished, forgot, made, plan, rated, sums
 
 KINDS = ("sqlite", "postgres")
 
@@ -51,6 +53,35 @@ def test_export_and_import_come_to_the_same(new_database: Callable[[str], str], 
     again: list[str] = []
     second.export(again.append)
     assert again == lines
+    first.close(), second.close()
+
+
+def test_batches_travel_with_what_became_of_them(new_database: Callable[[str], str]) -> None:
+    first, second = (Store(new_database("sqlite"), RULES) for _ in range(2))
+    mine, theirs = Batches(first), Batches(second)
+    why = (Reason("batch", "varied.fewer", {"count": 2, "wanted": 5}),)
+    items = tuple(Item(place, Variation(plan(), 2**63 + place, f"seed {place}")) for place in range(2))
+    mine.start(Batch("b1", "ñ", Strategy.SEED, items, 30.0, at=5.0, reasons=why))
+    first.tell(made("g0", batch="b1", place=0))
+    mine.done("b1", 0, "g0", ("a.png",), "studio")
+    lines: list[str] = []
+    first.export(lines.append)
+    assert second.import_lines(lines) == (2, 0, []) and second.import_lines(lines) == (0, 2, [])
+    assert theirs.find("b1") == mine.find("b1") and [item.place for item in theirs.waiting("b1")] == [1]
+
+    theirs.done("b1", 1, "g1", ("b.png",), "home")
+    theirs.pick("b1", 1)
+    lines.clear()
+    second.export(lines.append)
+    assert first.import_lines(lines) == (1, 1, []), "what came since is added to the batch that is here"
+    assert mine.find("b1") == theirs.find("b1")
+    broken = [
+        lines[-1].replace('"place":0', '"place":7'),
+        '{"batch":',
+        '{"batch":{}}',
+        lines[-1].replace('"b1"', f'"{"b" * 900}"'),
+    ]
+    assert first.import_lines(broken) == (0, 0, [1, 2, 3, 4])
     first.close(), second.close()
 
 

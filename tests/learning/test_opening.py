@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 from loading import PREAMBLE
 from pack.errors import BadRequest, Unreachable, UserError
+from pack.learning.batches import Batches
 from pack.learning.journal import Journal
 from pack.learning.migrating import VERSION_TABLE, revisions, upgrade
 from pack.learning.opening import Database
@@ -59,6 +60,8 @@ def test_every_earlier_schema_grows_to_this_one(where: str, revision: str) -> No
     assert found and found.made.generation.seed == 2**64 - 1 and found.standing.rating
     assert store.tell(rated(3)) and sums(store, "*")["lora", "ink", "*"] == (0.5, 0.5, 0.8, 3.0, 1)
     assert store.tell(made("g2")) and not store.tell(made("g2"))
+    batch = Batches(store).find("b1")
+    assert batch and (batch.prompt, batch.reasons) == ("p", ())
 
 
 def _tell_as_the_first_schema_did(connection: object) -> None:
@@ -74,6 +77,7 @@ def _tell_as_the_first_schema_did(connection: object) -> None:
         "INSERT INTO feedback (seq, generation, taken_back, overall, comment, tags) VALUES (2, 1, false, 5, '', '[]')",
         "INSERT INTO sessions VALUES ('s', 1, 1, 1, 1, 1, 1, 5)",
         "INSERT INTO tallies VALUES ('*', 'lora', 'sdxl', 'ink', 1, 0, 0.8, 1, 5, 1, 60)",
+        "INSERT INTO batches (seq, id, at, prompt, strategy) VALUES (1, 'b1', 1, 'p', 'seed')",
         "UPDATE meta SET value = 1 WHERE key = 'tick'",
     ):
         connection.execute(text(statement), {"plan": plan_text(plan())} if ":plan" in statement else {})
