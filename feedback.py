@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Literal
 
+from .choices import Action, ItemState, Relation, Strategy
 from .plan import Generation, Plan, Reason
 from .values import refuse
 
@@ -18,46 +18,6 @@ MOST_COMMENT = 4000  # characters
 MOST_TAGS = 30
 MOST_TAG = 60  # characters
 MOST_ID = 80
-
-
-class Action(str, Enum):
-    """What a person does with a picture. The last two are read off what they did next, and count little."""
-
-    SAVED = "saved"
-    SHARED = "shared"
-    FAVOURITED = "favourited"
-    PICKED = "picked"
-    REGENERATED = "regenerated"
-    DELETED = "deleted"
-    KEPT = "kept"
-    REROLLED = "rerolled"
-
-
-class Relation(str, Enum):
-    """How a generation follows from the one before it in its session."""
-
-    NEW = "new"
-    REROLL = "reroll"
-    CHANGE = "change"
-    EDIT = "edit"
-
-
-class Strategy(str, Enum):
-    """What varies in a batch."""
-
-    SEED = "seed"
-    PARAMETER = "parameter"
-    LORA = "lora"
-    MIXED = "mixed"
-    PROMPT = "prompt"
-
-
-class ItemState(str, Enum):
-    """What became of one picture of a batch."""
-
-    WAITING = "waiting"
-    DONE = "done"
-    FAILED = "failed"
 
 
 # --------------------------------------------------------------------------- what people say

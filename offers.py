@@ -5,34 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from enum import Enum
 from typing import Any
 
+from .choices import Period, Sort
 from .errors import BadRequest
 from .plan import Kind, Verification
 
 __all__ = ["Offer", "Period", "Query", "Ref", "RemoteFile", "Results", "Sort", "Verification", "Version"]
 
 _REF = re.compile(r"(?P<hub>[a-z][a-z0-9_]*):(?P<model>[^@#\s]+)(?:@(?P<version>[^#\s]+))?(?:#(?P<file>.+))?")
-
-
-class Sort(str, Enum):
-    """The order of search results."""
-
-    RELEVANCE = "relevance"
-    DOWNLOADS = "downloads"
-    LIKES = "likes"
-    NEWEST = "newest"
-
-
-class Period(str, Enum):
-    """How far back a search counts downloads and likes."""
-
-    DAY = "day"
-    WEEK = "week"
-    MONTH = "month"
-    YEAR = "year"
-    ALL = "all"
 
 
 @dataclass(frozen=True)

@@ -9,96 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
 from functools import lru_cache
 from typing import Any
 
+from .choices import Dialect, Kind, Level, Mode, Prediction, Priority, Reader, Verbosity, Verification  # noqa: F401 – offered too
 from .values import faults_of_constraints, faults_of_settings, refuse
 
 PLAN_VERSION = 1
 PNG_KEY = "intelligent_generation"  # the PNG text that holds a Generation
 GIB = 1024**3
-
-
-class Mode(str, Enum):
-    """Who decides: the pack, the pack with the person's consent, or the person."""
-
-    AUTO = "auto"
-    ASSISTED = "assisted"
-    MANUAL = "manual"
-
-
-class Priority(str, Enum):
-    """What matters most when decisions conflict."""
-
-    QUALITY = "quality"
-    BALANCED = "balanced"
-    SPEED = "speed"
-    LOW_VRAM = "low_vram"
-
-
-class Level(str, Enum):
-    """How complex a prompt is."""
-
-    SIMPLE = "simple"
-    MODERATE = "moderate"
-    COMPLEX = "complex"
-
-
-class Dialect(str, Enum):
-    """How a prompt is written, or what a model was trained to read."""
-
-    TAGS = "tags"
-    PROSE = "prose"
-
-
-class Reader(str, Enum):
-    """Who read the prompt."""
-
-    RULES = "rules"
-    OLLAMA = "ollama"
-
-
-class Verbosity(str, Enum):
-    """How much an explanation says."""
-
-    MINIMAL = "minimal"
-    STANDARD = "standard"
-    DETAILED = "detailed"
-    TECHNICAL = "technical"
-
-
-class Kind(str, Enum):
-    """What a model file is; the value is ComfyUI's own folder category."""
-
-    CHECKPOINT = "checkpoints"
-    DIFFUSION_MODEL = "diffusion_models"
-    LORA = "loras"
-    EMBEDDING = "embeddings"
-    CONTROLNET = "controlnet"
-    VAE = "vae"
-    TEXT_ENCODER = "text_encoders"
-    CLIP_VISION = "clip_vision"
-    STYLE_MODEL = "style_models"
-    UPSCALER = "upscale_models"
-
-
-class Prediction(str, Enum):
-    """What the diffusion model predicts."""
-
-    EPS = "eps"
-    V = "v"
-    FLOW = "flow"
-
-
-class Verification(str, Enum):
-    """What is known of a local file's bytes: they are the hub's; the hub gave no hash to compare with; they are
-    other than the hub's; or no hub was found that knows them."""
-
-    VERIFIED = "verified"
-    NO_HASH = "no_hash"
-    MISMATCH = "mismatch"
-    LOCAL = "local"
 
 
 # --------------------------------------------------------------------------- reasons

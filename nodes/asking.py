@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from enum import Enum
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from ..choices import Mode, Priority
 from ..errors import BadRequest
-from ..plan import GIB, Constraints, Fixed, LoraUse, Mode, Priority, Request
 from ..values import clean
 from .host import language
+
+if TYPE_CHECKING:
+    from ..plan import Constraints, Fixed, LoraUse, Request
 
 E = TypeVar("E", bound=Enum)
 MEGAPIXEL = 1_000_000
@@ -17,6 +20,8 @@ MEGAPIXEL = 1_000_000
 
 def request_from(widgets: dict[str, Any]) -> Request:
     """The request that an Auto Pipeline's widgets make. Raises ``BadRequest`` with every fault of a group."""
+    from ..plan import Request
+
     mode = choice(Mode, widgets["mode"])
     return Request(
         prompt=clean(widgets["prompt"]),
@@ -43,6 +48,8 @@ def choice(kind: type[E], value: str) -> E:
 
 def stack(entries: Any, absent: tuple[LoraUse, ...] | None) -> tuple[LoraUse, ...] | None:
     """A ``LORA_STACK`` of any pack, ``[(name, strength_model, strength_clip), …]``, as our own value."""
+    from ..plan import LoraUse
+
     if entries is None:
         return absent
     try:
@@ -59,6 +66,8 @@ def words_of(text: str) -> tuple[str, ...]:
 
 
 def _constraints(widgets: dict[str, Any]) -> Constraints:
+    from ..plan import GIB, Constraints
+
     blocked = words_of(widgets.get("blocked", ""))
     ids = tuple(entry for entry in blocked if ":" in entry)
     return Constraints(
@@ -74,6 +83,8 @@ def _constraints(widgets: dict[str, Any]) -> Constraints:
 
 
 def _fixed(widgets: dict[str, Any]) -> Fixed:
+    from ..plan import Fixed
+
     numbers = ("steps", "cfg", "guidance", "shift", "clip_skip", "width", "height", "batch", "denoise")
     values = {name: widgets.get(name) or None for name in numbers}
     texts = {name: None if widgets.get(name, "auto") in ("auto", "") else widgets[name] for name in ("sampler", "scheduler")}

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from comfy_api.latest import io
 
+from ..choices import Mode, Priority, Verbosity
 from ..errors import BadRequest
-from ..plan import PLAN_VERSION, PNG_KEY, Generation, Mode, Plan, Priority, Verbosity
 from ..values import from_json, to_json
 from . import asking, host, schema
+
+if TYPE_CHECKING:
+    from ..plan import Generation, Plan
 
 MAX_SEED = 0xFFFF_FFFF_FFFF_FFFF
 
@@ -33,6 +36,7 @@ class AutoPipeline(io.ComfyNode):
     @classmethod
     def execute(cls, seed: int, **widgets: Any) -> io.NodeOutput:
         from ..intelligence.explain import explain
+        from ..plan import Generation
         from . import planning, recall, runs
         from .expand import children, graph_id
 
@@ -61,6 +65,8 @@ def given_plan(widgets: dict[str, Any]) -> Plan | None:
 
 def plan_in(text: str) -> Plan:
     """A plan from its JSON, or from that of a generation (what Explain Plan shows). Raises ``BadRequest``."""
+    from ..plan import PLAN_VERSION, Generation, Plan
+
     plan = from_json(Generation, text).plan if '"plan"' in text[:12] else from_json(Plan, text)
     if plan.version > PLAN_VERSION:
         raise BadRequest("plan_too_new", version=plan.version, known=PLAN_VERSION)
@@ -69,6 +75,8 @@ def plan_in(text: str) -> Plan:
 
 def _announce(hidden: Any, made: Generation) -> None:
     """The plan travels in every picture's metadata and to the browser that waits."""
+    from ..plan import PNG_KEY
+
     text = to_json(made)
     if hidden.extra_pnginfo is not None:
         hidden.extra_pnginfo[PNG_KEY] = json.loads(text)

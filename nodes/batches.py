@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 from comfy_api.latest import io
 
+from ..choices import ItemState, Priority, Strategy
 from ..errors import BadRequest, UserError
-from ..feedback import MOST_ID, Batch, Item, ItemState, Strategy
-from ..plan import Library, Machine, Plan, Priority, Taste
 from . import asking, host, schema
 from .auto import MAX_SEED
 from .feedback import one_of, say
 
 if TYPE_CHECKING:
     from ..batch.sheet import Cell
+    from ..feedback import Batch, Item
+    from ..plan import Library, Machine, Plan
+
+    Ranked = list[tuple[Item, str]]
 
 MOST_ITEMS = 100
 ORDERS = ("stated", "liking", "stars")
@@ -166,6 +169,7 @@ def seen() -> tuple[Library, Machine]:
 
 def batch_called(text: str) -> Batch:
     """The batch of this id; the latest where there is none. Raises ``BadRequest``."""
+    from ..feedback import MOST_ID
     from .recall import history
 
     batches, batch_id = history().batches, text.strip()
@@ -178,9 +182,6 @@ def batch_called(text: str) -> Batch:
 
 
 # --------------------------------------------------------------------------- shown
-
-
-Ranked = list[tuple[Item, str]]
 
 
 def in_words(batch: Batch, language: str, ranked: Ranked | None = None) -> str:
@@ -219,6 +220,7 @@ def _ordered(batch: Batch, order: str) -> Ranked:
 
 def _score(item: Item, order: str) -> tuple[float, str]:
     from ..intelligence.learn import predicted
+    from ..plan import Taste
     from .recall import taste
 
     plan = item.variation.plan

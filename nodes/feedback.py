@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from comfy_api.latest import io
 
+from ..choices import Action
 from ..errors import BadRequest, UserError
-from ..feedback import MOST_TAG, Action, Overview, Rating, Tally
-from ..plan import Generation
 from . import asking, host, schema
 
 if TYPE_CHECKING:
+    from ..feedback import Overview, Rating, Tally
     from ..history import History
+    from ..plan import Generation
 
 NONE = "none"
+MOST_SHOWN = 60  # characters of a value that is refused
 SAID = (Action.SAVED, Action.SHARED, Action.FAVOURITED, Action.DELETED, Action.REGENERATED)
 ABOUT = ("all", "loras", "styles", "settings", "sessions", "time")
 STARS = ("rating", "quality", "accuracy", "aesthetic")
@@ -121,6 +123,8 @@ def _rate_inputs() -> list[Any]:
 
 def _told(widgets: dict[str, Any]) -> tuple[Rating | None, Action | None]:
     """What the widgets say; zero stars say nothing. Raises ``BadRequest`` where they say nothing at all."""
+    from ..feedback import Rating
+
     chosen = widgets.get("action", NONE)
     action = None if chosen == NONE else Action(one_of(chosen, [action.value for action in SAID]))
     overall, quality, accuracy, aesthetic = (widgets.get(name) or None for name in STARS)
@@ -133,7 +137,7 @@ def _told(widgets: dict[str, Any]) -> tuple[Rating | None, Action | None]:
 def one_of(value: str, choices: Any) -> str:
     """Older hosts let any text through a drop-down. Raises ``BadRequest``."""
     if value not in choices:
-        raise BadRequest("not_a_choice", value=str(value)[:MOST_TAG], choices=", ".join(choices))
+        raise BadRequest("not_a_choice", value=str(value)[:MOST_SHOWN], choices=", ".join(choices))
     return value
 
 

@@ -7,10 +7,13 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ..choices import Kind
 from ..errors import LANGUAGES, UserError
-from ..plan import GIB, Kind, Machine
+
+if TYPE_CHECKING:
+    from ..plan import Machine
 
 log = logging.getLogger("intelligent_generation")
 
@@ -37,6 +40,8 @@ def machine(seconds_per_step: dict[str, float], peak_factors: dict[str, float]) 
     import comfy.samplers
     import comfyui_version
     import psutil
+
+    from ..plan import GIB, Machine
 
     device = management.get_torch_device()
     ours = sum(loaded.model_loaded_memory() for loaded in management.current_loaded_models if loaded.device == device)

@@ -9,7 +9,7 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..plan import Kind
+from ..choices import Kind
 from . import asking, host, schema
 
 DAY_S = 86_400
@@ -142,8 +142,8 @@ def _key(widgets: dict[str, Any]) -> str:
 
 
 def _search_widgets() -> list[Any]:
+    from ..choices import Period, Sort
     from ..hub.sources import hub_names
-    from ..offers import Period, Sort
 
     later = [
         io.Combo.Input("sort", options=[member.value for member in Sort], default=Sort.RELEVANCE.value),

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from comfy_api.latest import io
 
+from ..choices import Kind
 from ..errors import BadRequest
-from ..plan import Kind, LoraUse
 from . import asking, host, schema
 from .keep import KEEPER, MARK
 
 if TYPE_CHECKING:
     from ..graph.builder import Builder
+    from ..plan import LoraUse
 
 
 _ALIASES = ["lora stack", "load loras", "aplicar"]

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..choices import Kind
 from ..errors import BadRequest
-from ..plan import Kind, Request
 from ..routes import ROUTES
 from ..values import clean, from_json, to_json
 from . import host
@@ -27,6 +27,7 @@ def add_routes() -> None:
 
 def plan(asked: Asked) -> Raw:
     """``{Request as JSON}`` → the plan, nothing queued."""
+    from ..plan import Request
     from .planning import plan_for
 
     request = from_json(Request, asked.raw)

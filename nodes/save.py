@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from comfy_api.latest import io
 
+from ..choices import Verbosity
 from ..files import write_whole
-from ..plan import PNG_KEY, Generation, Verbosity
 from ..values import to_json
 from . import asking, host, schema
 from .pictures import pictures, write_png
+
+if TYPE_CHECKING:
+    from ..plan import Generation
 
 
 class SaveImageWithPlan(io.ComfyNode):
@@ -55,6 +58,7 @@ class SaveImageWithPlan(io.ComfyNode):
         batch: str = "",
     ) -> io.NodeOutput:
         from ..intelligence.explain import explain
+        from ..plan import PNG_KEY
         from . import batch_queue, recall, runs
 
         spoken = host.language(language)
@@ -79,6 +83,7 @@ class SaveImageWithPlan(io.ComfyNode):
 def texts_of(generation: Generation, said: str) -> dict[str, str]:
     """The PNG text chunks of a generation: ours, and the ``parameters`` that A1111-style readers know."""
     from ..graph.parameters import parameters_text
+    from ..plan import PNG_KEY
 
     return {
         "parameters": parameters_text(generation.plan, generation.seed),
@@ -94,6 +99,8 @@ def _workflow(hidden: Any) -> dict[str, str]:
 
 
 def _write_sidecars(picture: Path, texts: dict[str, str]) -> None:
+    from ..plan import PNG_KEY
+
     write_whole(picture.with_suffix(".md"), texts["explanation"])
     write_whole(picture.with_suffix(".plan.json"), texts[PNG_KEY])
     write_whole(picture.with_suffix(".txt"), texts["parameters"])

@@ -12,7 +12,7 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..plan import Verbosity
+from ..choices import Verbosity
 
 CATEGORY = "Intelligent Generation"
 

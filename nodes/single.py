@@ -3,13 +3,16 @@ planner, so that a step never disagrees with the whole."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from comfy_api.latest import io
 
-from ..plan import Analysis, Generation, Plan, Priority, Verbosity
+from ..choices import Priority, Verbosity
 from ..values import to_json
 from . import asking, host, schema
+
+if TYPE_CHECKING:
+    from ..plan import Analysis, Generation, Plan
 
 
 class AnalyzePrompt(io.ComfyNode):
@@ -104,6 +107,8 @@ class RecommendLoras(Planned):
 
     @classmethod
     def execute(cls, **widgets: Any) -> io.NodeOutput:
+        from ..plan import Generation
+
         plan = _plan(widgets)
         stack = [(choice.use.name, choice.use.strength_model, choice.use.strength_clip) for choice in plan.loras]
         return io.NodeOutput(stack, plan.prompt, _said(plan), Generation(plan))

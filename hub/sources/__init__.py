@@ -9,9 +9,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from ...offers import Offer, Query, Ref, RemoteFile, Results
-
 if TYPE_CHECKING:
+    from ...offers import Offer, Query, Ref, RemoteFile, Results
     from ..web import Web
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 import requests
+from pack.serve import Server, serving
 
-from .conftest import Host
+from .conftest import ROOT, Host, environ_of
 
 NODES = {
     "IIG_AutoPipeline",
@@ -27,11 +29,21 @@ NODES = {
 }
 
 
-def test_importing_costs_nothing(host: Host) -> None:
-    log = host.server.log.read_text(encoding="utf-8", errors="replace")
+def test_importing_costs_nothing(host: Host, toy_models: Path) -> None:
+    """0.04 s on a quiet machine, shown as 0.0; what must not load is in test_architecture."""
+    arguments, environ = ["--cpu", "--disable-api-nodes"], environ_of(host.place)
+    seconds = [import_seconds(host.server)]
+    while min(seconds) > 0.1 and len(seconds) < 4:  # a busy machine takes its time, though not every time
+        with serving(host.place, pack=ROOT, models=toy_models, arguments=arguments, environ=environ) as again:
+            seconds.append(import_seconds(again))
+    assert min(seconds) <= 0.1
+
+
+def import_seconds(server: Server) -> float:
+    log = server.log.read_text(encoding="utf-8", errors="replace")
     line = re.search(r"([\d.]+) seconds: \S*intelligent-generation", log)
     assert line, log[-2000:]
-    assert float(line.group(1)) <= 0.1  # 0.03 s on a quiet machine, shown as 0.0; what must not load is in test_architecture
+    return float(line.group(1))
 
 
 def test_every_node_is_there_with_tooltips_and_help(host: Host) -> None:
