@@ -195,7 +195,7 @@ def in_words(batch: Batch, language: str, ranked: Ranked | None = None) -> str:
     done = sum(item.state is ItemState.DONE for item in batch.items)
     title = say(key, language, id=batch.id, count=len(batch.items), done=done, seconds=seconds)
     listed = ranked or [(item, "") for item in batch.items]
-    why = [render(reason, language) for reason in batch.reasons]
+    why = [] if ranked else [render(reason, language) for reason in batch.reasons]
     return "\n".join([title, *why, *(_line(item, mark, language) for item, mark in listed)])
 
 
