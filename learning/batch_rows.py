@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from ..errors import BadRequest
 from ..feedback import MOST_ID, Batch, Item, ItemState, Strategy, Variation
@@ -21,9 +21,10 @@ def ids(connection: Connection) -> list[str]:
 
 
 def checked(batch: Batch) -> Batch:
-    """Raises ``BadRequest`` for an id too long or short, and for items out of their places."""
+    """Raises ``BadRequest`` for an id too long or short, items out of their places, and a winner that is none of them."""
     refuse([] if 0 < len(batch.id) <= MOST_ID else [f"id (1–{MOST_ID})"])
     refuse([] if [item.place for item in batch.items] == list(range(len(batch.items))) else ["items"])
+    refuse([] if batch.winner is None or 0 <= batch.winner < len(batch.items) else ["winner"])
     return batch
 
 
@@ -37,7 +38,7 @@ def take(connection: Connection, batch: Batch) -> bool:
     open_here = {item.place for item in here.items if item.state is not ItemState.DONE}
     done = [item for item in batch.items if item.state is ItemState.DONE and item.place in open_here]
     for item in done:
-        report(connection, batch.id, item.place, result_of(item))
+        report(connection, batch.id, item.place, _result_of(item))
     if unpicked := here.winner is None and batch.winner is not None:
         pick(connection, batch.id, batch.winner or 0)
     return bool(done) or unpicked
@@ -55,28 +56,42 @@ def start(connection: Connection, batch: Batch) -> Batch:
 
 
 def _row_of(id: str, item: Item) -> dict[str, Any]:
-    return {"batch": id, "place": item.place, "variation": plan_text(item.variation), **result_of(item)}
+    return {"batch": id, "place": item.place, "variation": plan_text(item.variation), **_result_of(item)}
 
 
-def result_of(item: Item) -> dict[str, Any]:
+def _result_of(item: Item) -> dict[str, Any]:
+    return result(item.state, item.machine, item.generation_id, item.pictures, item.error)
+
+
+def result(
+    state: ItemState, machine: str, generation_id: str = "", pictures: tuple[str, ...] = (), error: str = ""
+) -> dict[str, Any]:
     """What became of an item, as columns."""
     return {
-        "state": item.state.value,
-        "generation": item.generation_id,
-        "pictures": json.dumps(item.pictures),
-        "machine": item.machine,
-        "error": item.error,
+        "state": state.value,
+        "generation": generation_id,
+        "pictures": json.dumps(pictures),
+        "machine": machine,
+        "error": error,
     }
 
 
-def report(connection: Connection, id: str, place: int, result: dict[str, Any]) -> bool:
+def report(connection: Connection, id: str, place: int, became: dict[str, Any]) -> bool:
+    """Record a ``result``, unless the item is done; whether it was recorded. Raises ``BadRequest``."""
     mine = (batch_items.c.batch == id) & (batch_items.c.place == place)
     open_one = mine & (batch_items.c.state != ItemState.DONE.value)
-    if connection.execute(update(batch_items).where(open_one).values(**result)).rowcount:
+    if connection.execute(update(batch_items).where(open_one).values(**became)).rowcount:
         return True
     if connection.execute(select(batch_items.c.place).where(mine)).first() is None:
         raise _missing(connection, id, place)
     return False
+
+
+def drop_older(connection: Connection, oldest: float) -> None:
+    """Drop the batches begun before ``oldest`` (seconds since the epoch); their pictures stay."""
+    old = select(batches.c.id).where(batches.c.at < oldest)
+    connection.execute(delete(batch_items).where(batch_items.c.batch.in_(old)))
+    connection.execute(delete(batches).where(batches.c.at < oldest))
 
 
 def pick(connection: Connection, id: str, place: int) -> Batch:

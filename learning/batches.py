@@ -3,8 +3,6 @@ it and however often."""
 
 from __future__ import annotations
 
-import json
-
 from sqlalchemy import select
 
 from ..feedback import Batch, Item, ItemState
@@ -44,18 +42,12 @@ class Batches:
 
     def done(self, id: str, place: int, generation_id: str, pictures: tuple[str, ...], machine: str) -> bool:
         """Record an item's result. True for the first one alone; one that failed may still be done."""
-        result = {
-            "state": ItemState.DONE.value,
-            "generation": generation_id,
-            "pictures": json.dumps(pictures),
-            "machine": machine,
-            "error": "",
-        }
+        result = batch_rows.result(ItemState.DONE, machine, generation_id, pictures)
         return self._database.write(lambda connection: batch_rows.report(connection, id, place, result))
 
     def failed(self, id: str, place: int, error: str, machine: str) -> bool:
         """Record why an item failed, unless it is done; whether it was recorded."""
-        result = {"state": ItemState.FAILED.value, "machine": machine, "error": error[:MOST_ERROR]}
+        result = batch_rows.result(ItemState.FAILED, machine, error=error[:MOST_ERROR])
         return self._database.write(lambda connection: batch_rows.report(connection, id, place, result))
 
     def pick(self, id: str, place: int) -> Batch:

@@ -152,9 +152,10 @@ def _take(connection: Connection, rules: Rules, told: Event | Batch | None) -> b
 
 
 def drop_older(connection: Connection, oldest: float) -> int:
-    """Drop generations from before ``oldest`` (seconds since the epoch) with all that was said of them; what was learned
-    stays, and so do the events' ids: an old export counts nothing twice. How many were dropped."""
+    """Drop generations from before ``oldest`` (seconds since the epoch) with all that was said of them, and batches; what was
+    learned stays, and so do the events' ids: an old export counts nothing twice. How many were dropped."""
     old = select(generations.c.seq).where(generations.c.at < oldest)
+    batch_rows.drop_older(connection, oldest)
     for table in (generation_loras, parameter_changes, runs, feedback, actions):
         connection.execute(delete(table).where(table.c.generation.in_(old)))
     return connection.execute(delete(generations).where(generations.c.at < oldest)).rowcount

@@ -103,7 +103,7 @@ class Store:
 
     def keep(self, days: float, now: float | None = None) -> int:
         """Drop generations older than ``days`` before ``now`` (seconds since the epoch; ``None`` = by the clock), with
-        all that was said of them; what was learned stays. How many were dropped."""
+        all that was said of them, and batches; what was learned stays. How many were dropped."""
         oldest = (time.time() if now is None else now) - days * DAY_S
         return self.database.write(lambda connection: carrying.drop_older(connection, oldest))
 

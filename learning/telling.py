@@ -17,9 +17,9 @@ from .tables import actions, events, feedback, generation_loras, generations, pa
 from .tallying import Counted, bump, count, forget, hint, judge, read, value, written
 from .upserting import upsert
 
+IMPLICIT = {Action.KEPT, Action.REROLLED}
 MOST_MACHINE = 255  # characters, as hosts' names
 MOST_TOLD = 200  # characters of a changed value that are counted as one
-IMPLICIT = {Action.KEPT, Action.REROLLED}
 MOST_WHOLE = 2**31 - 1
 MOST_BIG = 2**63 - 1
 

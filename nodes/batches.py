@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from comfy_api.latest import io
@@ -151,7 +153,7 @@ def started(
     library, machine = seen()
     made = batch_of(plan, strategy, count, seed, library=library, machine=machine, max_seconds=max_seconds, axes=axes)
     try:
-        return history().batches.start(made)
+        return history().batches.start(replace(made, at=time.time()))
     except BadRequest:
         raise
     except UserError as fault:

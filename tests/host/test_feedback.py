@@ -324,7 +324,9 @@ def test_a_batch_says_why_it_is_shorter_than_asked(studio: Studio) -> None:
     assert "1 picture done" in run.outputs["1"]["text"][0] and "1 instead of 3: there is no more" in run.outputs["1"]["text"][0]
     wait_until(studio.idle)
     (batch_id,) = run.outputs["1"]["batch"]
-    assert [reason.key for reason in studio.batch(batch_id).reasons] == ["varied.strategy.parameter", "varied.fewer"]
+    batch = studio.batch(batch_id)
+    assert [reason.key for reason in batch.reasons] == ["varied.strategy.parameter", "varied.fewer"]
+    assert abs(time.time() - batch.at) < 600, "it is dated, so that it can be too old one day"
 
 
 def test_only_what_is_missing_is_queued_again_and_never_twice(studio: Studio) -> None:

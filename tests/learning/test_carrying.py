@@ -11,8 +11,10 @@ import pytest
 from pack.feedback import Action, Batch, Event, Item, Strategy, Variation
 from pack.learning.batches import Batches
 from pack.learning.store import Store
+from pack.learning.tables import batch_items
 from pack.plan import Reason
 from pack.values import from_json, to_json
+from sqlalchemy import select
 from told import RULES, acted, changed, finished, forgot, made, plan, rated, sums
 
 KINDS = ("sqlite", "postgres")
@@ -81,8 +83,20 @@ def test_batches_travel_with_what_became_of_them(new_database: Callable[[str], s
         '{"batch":{}}',
         lines[-1].replace('"b1"', f'"{"b" * 900}"'),
     ]
-    assert first.import_lines(broken) == (0, 0, [1, 2, 3, 4])
+    broken.append(lines[-1].replace('"winner":1', '"winner":2'))
+    assert first.import_lines(broken) == (0, 0, [1, 2, 3, 4, 5])
     first.close(), second.close()
+
+
+def test_old_batches_go_with_their_items(store: Store) -> None:
+    batches = Batches(store)
+    items = tuple(Item(place, Variation(plan(), place, f"seed {place}")) for place in range(2))
+    for id, at in (("old", 1000.0), ("new", 90_000.0)):
+        batches.start(Batch(id, "a knight", Strategy.SEED, items, at=at))
+    store.keep(1, now=100_000.0)
+    assert [found.id for found in batches.recent(9)] == ["new"] and batches.find("old") is None
+    left = store.database.read(lambda connection: connection.execute(select(batch_items.c.batch).distinct()).all())
+    assert [row.batch for row in left] == ["new"]
 
 
 def test_lines_that_are_no_events_are_numbered(store: Store) -> None:
