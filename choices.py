@@ -144,3 +144,41 @@ class Period(str, Enum):
     MONTH = "month"
     YEAR = "year"
     ALL = "all"
+
+
+class Offload(str, Enum):
+    """Which models stay on the device: all of them; the diffusion model, while the others leave it when their stage is
+    over; or only those of the stage that runs."""
+
+    NONE = "none"
+    BALANCED = "balanced"
+    AGGRESSIVE = "aggressive"
+
+
+class Precision(str, Enum):
+    """The form that weights are held in; the default is what ComfyUI makes of the file."""
+
+    DEFAULT = "default"
+    FP16 = "fp16"
+    BF16 = "bf16"
+    FP8 = "fp8_e4m3fn"
+    INT8 = "int8"
+
+
+class Stage(str, Enum):
+    """The stages of a picture; ComfyUI frees one's models where the next needs the room."""
+
+    ENCODE = "encode"
+    SAMPLE = "sample"
+    DECODE = "decode"
+
+
+class Relief(str, Enum):
+    """What makes a plan take less memory."""
+
+    BALANCED = "balanced"
+    TILED = "tiled_decode"
+    QUANTISED = "quantised"
+    AGGRESSIVE = "aggressive"
+    SINGLE = "one_at_a_time"
+    SMALLER = "smaller"

@@ -17,7 +17,7 @@ from .intelligence.named import stem
 from .intelligence.negative import write_negative
 from .intelligence.settings import Situation, choose_settings
 from .intelligence.write_prompt import write_prompt
-from .plan import Analysis, Kind, Library, LoraChoice, Machine, Mode, Plan, Proposed, Reason, Request, Taste
+from .plan import Analysis, Kind, Library, LoraChoice, Machine, Mode, Plan, Precision, Proposed, Reason, Request, Taste
 
 if TYPE_CHECKING:
     from .intelligence.ranking import Vectors
@@ -116,7 +116,7 @@ def _limits(
 ) -> Limits:
     files = tuple(file for choice in loras if (file := library.find(Kind.LORA, choice.use.name)) is not None)
 
-    def load_with(weight_dtype: str) -> Load:
+    def load_with(weight_dtype: Precision) -> Load:
         return load_of(model.file, machine, model.parts.text_encoders, model.parts.vae, files, weight_dtype)
 
     return Limits(

@@ -12,7 +12,21 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from .choices import Dialect, Kind, Level, Mode, Prediction, Priority, Reader, Verbosity, Verification  # noqa: F401 – offered too
+from .choices import (  # noqa: F401 – offered too
+    Dialect,
+    Kind,
+    Level,
+    Mode,
+    Offload,
+    Precision,
+    Prediction,
+    Priority,
+    Reader,
+    Relief,
+    Stage,
+    Verbosity,
+    Verification,
+)
 from .values import faults_of_constraints, faults_of_settings, refuse
 
 PLAN_VERSION = 1
@@ -107,6 +121,7 @@ class Request:
     has_image: bool = False
     language: str = "en"
     learning: bool = True
+    memory: Offload | None = None
 
     @property
     def keeps_shape(self) -> bool:
@@ -266,7 +281,10 @@ def _by_name(library: Library) -> dict[tuple[Kind, str], ModelFile]:
 class Machine:
     """What a plan may count on. ``vram_bytes`` and ``ram_bytes`` are what is there less what others use, in
     whole GiB so that a plan does not flip because our own model is loaded. ``seconds_per_step`` maps
-    ``estimate.timing_key`` to times measured here, ``peak_factors`` families to measured peak ÷ estimated peak."""
+    ``estimate.timing_key`` to times measured here, ``peak_factors`` families to measured peak ÷ estimated peak.
+    ``compute_bytes`` is the element size ComfyUI computes in (0 = unknown: 2 on a GPU, 4 on a CPU), ``lean_attention``
+    whether its attention grows with the pixels only (``None`` = unknown: on CUDA), ``dynamic_vram`` whether it moves
+    weights by itself, ``precisions`` the 8-bit forms this machine and ComfyUI can hold weights in, best first."""
 
     device: str = "cpu"
     vram_bytes: int = 0
@@ -276,6 +294,10 @@ class Machine:
     schedulers: tuple[str, ...] = ()
     seconds_per_step: Mapping[str, float] = field(default_factory=dict)
     peak_factors: Mapping[str, float] = field(default_factory=dict)
+    compute_bytes: int = 0
+    lean_attention: bool | None = None
+    dynamic_vram: bool = False
+    precisions: tuple[Precision, ...] = (Precision.FP8,)
 
 
 @dataclass(frozen=True)
@@ -394,20 +416,34 @@ class Models:
     """The files a plan loads. ``checkpoint`` is set for single-file models, else ``diffusion_model`` with
     ``text_encoders`` (in the loader's order); ``vae`` ``None`` means the one baked into the checkpoint;
     ``second`` is the refiner, or the low-noise half of a two-part model. ``clip_type`` overrides the type the
-    family's text encoder is loaded with."""
+    family's text encoder is loaded with. ``weight_dtype`` and ``encoder_dtype`` are the forms that the diffusion model's
+    and the text encoders' weights are held in; ``encoder_on_cpu`` keeps the text encoders off the GPU."""
 
     checkpoint: str | None = None
     diffusion_model: str | None = None
     text_encoders: tuple[str, ...] = ()
     vae: str | None = None
     second: str | None = None
-    weight_dtype: str = "default"
+    weight_dtype: Precision = Precision.DEFAULT
     clip_type: str | None = None
+    encoder_dtype: Precision = Precision.DEFAULT
+    encoder_on_cpu: bool = False
+
+
+@dataclass(frozen=True)
+class StageCost:
+    """What one stage takes on the device: the weights that lie there, and what it works in, in bytes."""
+
+    stage: Stage
+    weights_bytes: int
+    working_bytes: int
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a plan will cost. ``seconds`` comes from runs measured on this machine or is a stated guess."""
+    """What a plan will cost. ``seconds`` comes from runs measured on this machine or is a stated guess; ``vram_bytes`` is
+    the highest stage with ComfyUI's reserve, ``ram_bytes`` what its weights take in RAM. ``relief`` is what was done so
+    that it fits, ``advice`` what would make it fit where the person's choices stand against it; of both, the cheapest."""
 
     vram_bytes: int = 0
     weights_bytes: int = 0
@@ -416,6 +452,10 @@ class Estimate:
     seconds: float | None = None
     measured: bool = False
     fits: bool | None = None
+    ram_bytes: int = 0
+    stages: tuple[StageCost, ...] = ()
+    relief: tuple[Relief, ...] = ()
+    advice: tuple[Relief, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -447,6 +487,7 @@ class Plan:
     library_version: str = "empty"
     proposed: Proposed | None = None
     version: int = PLAN_VERSION
+    memory: Offload = Offload.NONE
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from ..plan import Plan
 from .builder import Builder, Graph, Link
 from .parts import Job
 from .recipes import RECIPES
+from .staged import staged
 
 
 def build(plan: Plan, seed: int, prefix: str = "", image: Link | None = None) -> Graph:
@@ -20,8 +21,7 @@ def build(plan: Plan, seed: int, prefix: str = "", image: Link | None = None) ->
     if family is None or recipe is None:
         raise BadRequest("plan_family_unknown", plan.request.language, family=plan.family, recipe=plan.recipe)
     job = Job(plan, family, int(seed), Builder(prefix), image)
-    outputs = recipe(job)
-    return Graph(job.nodes.nodes, outputs)
+    return staged(recipe(job), plan, job.nodes)
 
 
 def api(plan: Plan, seed: int, filename_prefix: str, image: str | None = None) -> dict[str, Any]:

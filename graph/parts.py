@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 
 from ..data.families import Family, distillations
 from ..errors import MissingModel
-from ..plan import LoraUse, Plan, Prediction
-from .builder import Builder, Link
+from ..plan import LoraUse, Plan, Precision, Prediction
+from .builder import Builder, Link, Node
 
 _CLIP_LOADERS = {1: "CLIPLoader", 2: "DualCLIPLoader", 3: "TripleCLIPLoader", 4: "QuadrupleCLIPLoader"}
 # The loaders of three and four encoders know only one model and have no type to choose.
 _UNTYPED = ("TripleCLIPLoader", "QuadrupleCLIPLoader")
+_NATIVE_PRECISIONS = (Precision.DEFAULT, Precision.FP8)  # what its UNETLoader offers of ours
 # ComfyUI's own base shift for Flux: comfy_extras/nodes_model_advanced.py ModelSamplingFlux.
 _BASE_SHIFT = 0.5
 
@@ -48,8 +49,7 @@ def load(job: Job) -> Parts:
 
 def second_half(job: Job, name: str) -> Link:
     """The second model of a two-part family, with its own LoRAs and patches."""
-    unet = job.nodes.add("second_model", "UNETLoader", unet_name=name, weight_dtype=job.plan.models.weight_dtype)
-    model = unet.out()
+    model = _diffusion_model(job, "second_model", name)
     for use in _loras(job, half=1):
         model = _lora_on_model(job, f"second_{lora_id(use.name)}", model, use)
     return patched(job, model, "second_")
@@ -76,12 +76,10 @@ def patched(job: Job, model: Link, prefix: str = "") -> Link:
 def _loaded(job: Job) -> Parts:
     models = job.plan.models
     if models.checkpoint:
-        checkpoint = job.nodes.add("checkpoint", "CheckpointLoaderSimple", ckpt_name=models.checkpoint)
+        checkpoint = _checkpoint(job, models.checkpoint)
         model, clip, vae = (checkpoint.out(slot) for slot in range(3))
     elif models.diffusion_model and models.text_encoders and models.vae:
-        dtype = models.weight_dtype
-        unet = job.nodes.add("diffusion_model", "UNETLoader", unet_name=models.diffusion_model, weight_dtype=dtype)
-        model, clip, vae = unet.out(), [], []
+        model, clip, vae = _diffusion_model(job, "diffusion_model", models.diffusion_model), [], []
     else:
         raise MissingModel("plan_without_model", job.plan.request.language, family=job.family.label)
     if models.text_encoders:
@@ -91,13 +89,34 @@ def _loaded(job: Job) -> Parts:
     return Parts(model, clip, vae)
 
 
+def _checkpoint(job: Job, name: str) -> Node:
+    """ComfyUI's own loader where it can do what the plan says: it knows no precision and no device."""
+    models = job.plan.models
+    precisions = {"weight_dtype": models.weight_dtype.value, "encoder_dtype": models.encoder_dtype.value}
+    if set(precisions.values()) == {Precision.DEFAULT.value} and not models.encoder_on_cpu:
+        return job.nodes.add("checkpoint", "CheckpointLoaderSimple", ckpt_name=name)
+    device = _device(models.encoder_on_cpu)
+    return job.nodes.add("checkpoint", "IIG_LoadCheckpoint", ckpt_name=name, **precisions, encoder_device=device)
+
+
+def _diffusion_model(job: Job, place: str, name: str) -> Link:
+    dtype = job.plan.models.weight_dtype
+    loader = "UNETLoader" if dtype in _NATIVE_PRECISIONS else "IIG_LoadDiffusionModel"
+    return job.nodes.add(place, loader, unet_name=name, weight_dtype=dtype.value).out()
+
+
+def _device(on_cpu: bool) -> str:
+    return "cpu" if on_cpu else "default"
+
+
 def _text_encoders(job: Job, names: tuple[str, ...]) -> Link:
     usual = job.family.clip_loader if len(names) == len(job.family.text_encoders) else None
     loader = usual or _CLIP_LOADERS[len(names)]
     labels = ["clip_name"] if len(names) == 1 else [f"clip_name{place}" for place in range(1, len(names) + 1)]
     inputs = dict(zip(labels, names, strict=True))
     if loader not in _UNTYPED:
-        inputs |= {"type": job.plan.models.clip_type or job.family.clip_type or "stable_diffusion", "device": "default"}
+        inputs |= {"type": job.plan.models.clip_type or job.family.clip_type or "stable_diffusion"}
+        inputs["device"] = _device(job.plan.models.encoder_on_cpu)
     return job.nodes.add("text_encoder", loader, **inputs).out()
 
 

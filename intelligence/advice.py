@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..plan import Estimate, Level, Priority, Reason
+from ..plan import Estimate, Level, Precision, Priority, Reason
 from .check import Draft
 from .resolution import framing
 
@@ -27,7 +27,7 @@ def _trade_offs(draft: Draft, before: object, estimate: Estimate) -> Iterator[Re
         yield Reason("tradeoff", "tradeoff.steps", values)
     if settings.tiled_decode:
         yield Reason("tradeoff", "tradeoff.tiles")
-    if draft.models.weight_dtype != "default":
+    if draft.models.weight_dtype is not Precision.DEFAULT:
         yield Reason("tradeoff", "tradeoff.fp8")
     if settings != before and not settings.tiled_decode:
         yield Reason("tradeoff", "tradeoff.gave_way")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ..data import table
 from ..data.families import Family
-from ..plan import Constraints, Estimate, Machine, ModelFile, Settings
+from ..plan import Constraints, Estimate, Machine, ModelFile, Precision, Settings
 
 MIB = 1024**2
 # Bytes per weight by the registry's dtype names; what is not listed counts as 16 bit.
@@ -35,11 +35,11 @@ def load_of(
     encoders: tuple[ModelFile, ...] = (),
     vae: ModelFile | None = None,
     loras: tuple[ModelFile, ...] = (),
-    weight_dtype: str = "default",
+    weight_dtype: Precision = Precision.DEFAULT,
 ) -> Load:
     """The weights of a plan by stage. Header sizes are scaled to the dtype ComfyUI computes in: 16 bit on a
     GPU (8-bit files stay 8-bit), 32 bit on a CPU (``comfy/model_management.unet_dtype``)."""
-    element = 1 if weight_dtype.startswith("fp8") else None
+    element = ELEMENT_BYTES.get(weight_dtype.value)
     diffusion = model.part_bytes.get("unet", 0) or _remainder(model)
     parameters = diffusion // _stored(model)
     return Load(

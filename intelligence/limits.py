@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from ..data import table
 from ..data.families import Family
-from ..plan import Constraints, Estimate, Fixed, Machine, Priority, Reason, Settings
+from ..plan import Constraints, Estimate, Fixed, Machine, Precision, Priority, Reason, Settings
 from .estimate import Load, budget_bytes, decode_bytes, estimate, peak_factor
 from .resolution import megapixels, shrink
 
@@ -18,7 +18,7 @@ class Fit:
 
     settings: Settings
     estimate: Estimate
-    weight_dtype: str = "default"
+    weight_dtype: Precision = Precision.DEFAULT
     reasons: tuple[Reason, ...] = ()
     warnings: tuple[Reason, ...] = ()
 
@@ -33,13 +33,13 @@ class Limits:
     constraints: Constraints
     machine: Machine
     priority: Priority
-    load_with: Callable[[str], Load]
+    load_with: Callable[[Precision], Load]
     castable: bool = False
     few_steps: bool = False
     manual: bool = False
     keeps_shape: bool = False
 
-    def cost(self, settings: Settings, weight_dtype: str = "default") -> Estimate:
+    def cost(self, settings: Settings, weight_dtype: Precision = Precision.DEFAULT) -> Estimate:
         return estimate(self.family, settings, self.load_with(weight_dtype), self.machine, self.constraints)
 
     @property
@@ -59,7 +59,7 @@ def fit(settings: Settings, limits: Limits) -> Fit:
     return _told(state, limits)
 
 
-def _with(state: Fit, limits: Limits, reason: Reason, settings: Settings | None = None, dtype: str | None = None) -> Fit:
+def _with(state: Fit, limits: Limits, reason: Reason, settings: Settings | None = None, dtype: Precision | None = None) -> Fit:
     settings, dtype = settings or state.settings, dtype or state.weight_dtype
     return Fit(settings, limits.cost(settings, dtype), dtype, (*state.reasons, reason), state.warnings)
 
@@ -80,11 +80,11 @@ def _cast(state: Fit, limits: Limits) -> Fit:
     asked = limits.priority is Priority.LOW_VRAM or limits.constraints.max_vram_bytes is not None
     if not (limits.castable and asked):
         return state
-    before, after = limits.load_with("default").diffusion_bytes, limits.load_with("fp8_e4m3fn").diffusion_bytes
+    before, after = limits.load_with(Precision.DEFAULT).diffusion_bytes, limits.load_with(Precision.FP8).diffusion_bytes
     if after >= before:
         return state
     reason = Reason("weight_dtype", "weight_dtype.fp8", {"before_bytes": before, "after_bytes": after})
-    return _with(state, limits, reason, dtype="fp8_e4m3fn")
+    return _with(state, limits, reason, dtype=Precision.FP8)
 
 
 def _one_at_a_time(state: Fit, limits: Limits) -> Fit:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from ..data.families import distillations, families
-from ..plan import Estimate, Kind, Library, LoraChoice, Machine, Mode, ModelFile, Models, Plan, Reason, Settings
+from ..plan import Estimate, Kind, Library, LoraChoice, Machine, Mode, ModelFile, Models, Plan, Precision, Reason, Settings
 from .advice import tips, trade_offs
 from .check import Draft, check
 from .estimate import Load, load_of
@@ -66,7 +66,7 @@ def _limits(plan: Plan, model: ModelFile, place: Place) -> Limits:
     loras = _found(place.file(Kind.LORA, choice.use.name) for choice in plan.loras)
     vae = place.file(Kind.VAE, plan.models.vae)
 
-    def load(_: str) -> Load:
+    def load(_: Precision) -> Load:
         return load_of(model, place.machine, encoders, vae, loras, plan.models.weight_dtype)
 
     request = plan.request

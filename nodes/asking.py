@@ -6,7 +6,7 @@ import os
 from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..choices import Mode, Priority
+from ..choices import Mode, Offload, Priority
 from ..errors import BadRequest
 from ..values import clean
 from .host import language
@@ -34,6 +34,7 @@ def request_from(widgets: dict[str, Any]) -> Request:
         loras=stack(widgets.get("lora_stack"), () if mode is Mode.MANUAL else None),
         has_image=widgets.get("image") is not None,
         language=language(widgets.get("language", "auto")),
+        memory=None if (memory := widgets.get("memory", "auto")) == "auto" else choice(Offload, memory),
     )
 
 

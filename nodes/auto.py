@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from comfy_api.latest import io
 
-from ..choices import Mode, Priority, Verbosity
+from ..choices import Mode, Offload, Priority, Verbosity
 from ..errors import BadRequest
 from ..values import from_json, to_json
 from . import asking, host, schema
@@ -134,7 +134,7 @@ def _fixed() -> list[Any]:
 
 def _saying() -> list[Any]:
     reader = io.Combo.Input("reader", options=["auto", "rules"], default="auto")
-    memory = io.Combo.Input("memory", options=["auto"], default="auto")
+    memory = io.Combo.Input("memory", options=["auto", *(member.value for member in Offload)], default="auto")
     accepted = io.String.Input("accepted_plan", default="", multiline=False)
     return [schema.advanced(widget) for widget in (reader, *schema.speech(), memory, accepted)]
 

@@ -12,7 +12,7 @@ import pytest
 from pack.errors import LANGUAGES
 
 ROOT = Path(__file__).parent.parent
-CORE = ("choices", "plan", "offers", "feedback", "values", "errors", "data", "intelligence", "graph", "pipeline")
+CORE = ("choices", "plan", "offers", "feedback", "readout", "values", "errors", "data", "intelligence", "graph", "pipeline")
 HOST = {"comfy", "comfy_api", "comfy_execution", "folder_paths", "server", "nodes", "execution", "comfyui_version"}
 HEAVY = {
     "torch",
@@ -35,6 +35,7 @@ MAY_IMPORT = {
     "errors": set(),
     "offers": {"choices", "plan", "values", "errors"},
     "feedback": {"choices", "plan", "values", "errors"},
+    "readout": {"plan"},
     "files": set(),
     "wal": set(),
     "data": {"plan", "errors"},
@@ -43,6 +44,7 @@ MAY_IMPORT = {
     "pipeline": {"intelligence", "plan", "data", "errors"},
     "hub": {"plan", "offers", "values", "data", "errors", "files", "wal"},
     "learning": {"plan", "feedback", "values", "errors", "files", "wal"},
+    "memory": {"choices", "plan", "readout", "values", "data", "errors", "files"},
     "demo": {"data", "plan"},
 }
 NOUNS = ("plan.py", "feedback.py")  # as long as there is to name
@@ -100,9 +102,11 @@ def test_only_nodes_knows_the_host_and_nothing_heavy_loads_early(path: Path) -> 
     for name, level in imports(path, late=True):
         top = name.split(".")[0]
         if level == 0 and top in HOST:
-            assert own == "nodes", f"{path.name} imports {name}"
+            assert own in ("nodes", "memory"), f"{path.name} imports {name}"
     for name, level in imports(path, late=False):
         top = name.split(".")[0]
+        if level == 0 and own == "memory":
+            assert top not in HOST | HEAVY, f"{path.name} imports {name} at module level"
         if level == 0 and own in CORE and path.stem not in ADAPTERS:
             assert top not in HEAVY | IMPURE, f"{path.name} imports {name} at module level"
         if level and path.stem not in ADAPTERS:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pack.data.families import Family, families
 from pack.graph import build
-from pack.plan import Analysis, Fixed, LoraChoice, LoraUse, Models, Plan, Priority, Request, Settings
+from pack.plan import Analysis, Fixed, LoraChoice, LoraUse, Models, Offload, Plan, Precision, Priority, Request, Settings
 
 GOLDEN = Path(__file__).parent / "golden"
 SEED = 42
@@ -70,7 +70,10 @@ def _turns() -> dict[str, tuple[Plan, list | None]]:
     wan, encoders = plan_of("wan22"), ("clip_l.safetensors", "clip_g.safetensors", "t5xxl_fp16.safetensors")
     halves = (lora("spark_high_noise.safetensors"), lora("spark_low_noise.safetensors"), lora("ink.safetensors"))
     refined = replace(sdxl.models, second="sd_xl_refiner_1.0.safetensors")
-    split = Models(None, "sd3.5_large.safetensors", encoders, "sd3_vae.safetensors", weight_dtype="fp8_e4m3fn")
+    split = Models(None, "sd3.5_large.safetensors", encoders, "sd3_vae.safetensors", weight_dtype=Precision.FP8)
+    small = replace(sdxl.models, weight_dtype=Precision.FP8, encoder_on_cpu=True)
+    qwen = plan_of("qwen_image")
+    eighths = replace(qwen.models, weight_dtype=Precision.INT8, encoder_on_cpu=True)
     whole = Models("flux1-dev-fp8.safetensors")
     quick = replace(sd15.settings, steps=8, cfg=1.0, sampler="lcm", scheduler="sgm_uniform")
     return {
@@ -88,6 +91,12 @@ def _turns() -> dict[str, tuple[Plan, list | None]]:
         "flux_dev+loras": (replace(flux, loras=(lora("photo.safetensors"),)), None),
         "flux2_dev+image": (with_settings("flux2_dev", denoise=0.5), IMAGE),
         "qwen_image+loras": (replace(plan_of("qwen_image"), loras=(lora("ink.safetensors"),)), None),
+        "sdxl+balanced": (replace(sdxl, memory=Offload.BALANCED), None),
+        "sdxl+full": (replace(sdxl, request=replace(sdxl.request, memory=Offload.NONE)), None),
+        "sdxl+aggressive": (replace(sdxl, models=small, memory=Offload.AGGRESSIVE, loras=(lora("anime.safetensors"),)), None),
+        "qwen_image+aggressive": (replace(qwen, models=eighths, memory=Offload.AGGRESSIVE), None),
+        "flux2_dev+balanced": (replace(plan_of("flux2_dev"), memory=Offload.BALANCED), None),
+        "wan22+aggressive": (replace(wan, memory=Offload.AGGRESSIVE), None),
         "wan22+loras": (replace(wan, loras=halves), None),
         "wan22+half": (replace(wan, models=replace(wan.models, second=None)), None),
         "wan22+image": (with_settings("wan22", denoise=0.4), IMAGE),

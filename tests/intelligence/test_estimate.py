@@ -3,7 +3,7 @@ from itertools import pairwise
 import pytest
 from pack.data.families import families
 from pack.intelligence.estimate import Load, activation_bytes, budget_bytes, decode_bytes, estimate, load_of, timing_key
-from pack.plan import GIB, Constraints, Machine, Settings
+from pack.plan import GIB, Constraints, Machine, Precision, Settings
 from pack.tests.shelf import checkpoint, diffusion, gpu, lora
 
 CPU = Machine("cpu", 0, 16 * GIB)
@@ -50,7 +50,7 @@ def test_weights_follow_the_dtype_they_are_used_in():
     assert load_of(checkpoint(dtype="fp32"), gpu()).diffusion_bytes == on_gpu.diffusion_bytes // 2
     assert load_of(checkpoint(dtype="fp8_e4m3fn"), gpu()).diffusion_bytes == on_gpu.diffusion_bytes
     flux = diffusion("f.safetensors", "flux_dev", gib=22)
-    assert load_of(flux, gpu(), weight_dtype="fp8_e4m3fn").diffusion_bytes == 11 * GIB
+    assert load_of(flux, gpu(), weight_dtype=Precision.FP8).diffusion_bytes == 11 * GIB
     assert load_of(file, gpu(), loras=(lora("x.safetensors"),)).diffusion_bytes > on_gpu.diffusion_bytes
 
 
