@@ -22,7 +22,21 @@ from .client import Client, Follow, Run
 from .errors import LANGUAGES, BadRequest, Unreachable
 from .feedback import Action, Rating, Strategy
 from .local import SAVE_NODE, workflow
-from .plan import GIB, Constraints, Fixed, Generation, Kind, LoraUse, Measured, Mode, Plan, Priority, Request, Verbosity
+from .plan import (
+    GIB,
+    Constraints,
+    Fixed,
+    Generation,
+    Kind,
+    LoraUse,
+    Measured,
+    Mode,
+    Offload,
+    Plan,
+    Priority,
+    Request,
+    Verbosity,
+)
 from .result import Explanation, Result, generation_in
 from .routes import ACT_PATH, FAMILY_PATH, GUARD_HEADER, PLAN_PATH, RATE_PATH
 from .values import from_json, refuse, to_json, type_faults
@@ -91,8 +105,8 @@ class GenerationConstraints:
 class PipelineConfig:
     """How a pipeline works. ``base_model`` is a model file's name or part of it, or a hub's name for a model that is on
     the server (page address, AIR urn, Hugging Face repository); ``None`` lets the planner choose. Without
-    ``enable_learning`` pictures are neither planned by what was learned nor recorded. Raises ``BadRequest`` naming every
-    fault at once."""
+    ``enable_learning`` pictures are neither planned by what was learned nor recorded. ``memory`` says which models stay on
+    the GPU; ``None`` lets the planner choose. Raises ``BadRequest`` naming every fault at once."""
 
     base_model: str | None = None
     mode: Mode = Mode.AUTO
@@ -100,6 +114,7 @@ class PipelineConfig:
     enable_learning: bool = True
     server: str = DEFAULT_SERVER
     language: str = "en"
+    memory: Offload | None = None
 
     def __post_init__(self) -> None:
         refuse(self._faults())
@@ -151,6 +166,7 @@ class IntelligentGenerationPipeline:
             loras=loras if loras is not None or config.mode is not Mode.MANUAL else (),
             language=config.language,
             learning=config.enable_learning,
+            memory=config.memory,
         )
 
     def recommend(self, prompt: str, negative: str | None = None) -> Plan:

@@ -16,7 +16,7 @@ from typing import Any
 from . import cli_batch, cli_feedback, cli_hub
 from .errors import LANGUAGES, UserError
 from .files import write_whole
-from .plan import Fixed, Kind, Mode, Plan, Priority, Request, Verbosity
+from .plan import Fixed, Kind, Mode, Offload, Plan, Priority, Request, Verbosity
 from .terminal import INTERRUPTED, note, say
 from .values import clean, to_json
 
@@ -85,6 +85,7 @@ def _asks(command: argparse.ArgumentParser) -> None:
     command.add_argument("--height", type=int)
     command.add_argument("--steps", type=int)
     command.add_argument("--cfg", type=float)
+    command.add_argument("--memory", choices=["auto", *(each.value for each in Offload)], default="auto")
     command.add_argument("--verbosity", choices=[level.value for level in Verbosity], default="standard")
 
 
@@ -105,6 +106,7 @@ def request_of(options: argparse.Namespace) -> Request:
         checkpoint=options.checkpoint,
         loras=() if options.mode == "manual" else None,
         language=options.language,
+        memory=None if options.memory == "auto" else Offload(options.memory),
     )
 
 
