@@ -65,6 +65,12 @@ class Keeper:
             while len(bundle) > MAX_ENTRIES:
                 bundle.popitem(last=False)
 
+    def keep_current(self) -> None:
+        """Only the latest set of models stays: another may hold weights that the pool just dropped."""
+        with self._lock:
+            while len(self._bundles) > 1:
+                self._going.append(self._bundles.popitem(last=False)[1])
+
     def forget(self) -> bool:
         """Know nothing any more, as ComfyUI's "free memory" asks; whether there is something to let go of. It is let go of
         when the worker next comes by, or by ``let_go``."""

@@ -1,0 +1,86 @@
+"""The one pool of loaded models, and what was given back when memory ran short."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import host
+from .keep import KEEPER
+
+if TYPE_CHECKING:
+    from ..memory.pool import Key, Pool
+    from ..plan import Reason
+    from ..readout import CleanUp
+
+# A share of RAM that stays free for the system, ComfyUI's own caches and what a file needs while it is read.
+FREE_SHARE = 0.1
+_CLEAN_UPS: deque[CleanUp] = deque(maxlen=20)
+
+
+@cache
+def pool() -> Pool:
+    """The pool of this process."""
+    from ..memory.pool import Pool
+
+    return Pool(_limit_bytes, _lacking_bytes, KEEPER.keep_current)
+
+
+def pooled(
+    loader: str,
+    paths: Sequence[Path],
+    options: Sequence[str],
+    load: Callable[[], tuple[Any, ...]],
+    dtype: str = "",
+    device: str = "",
+) -> tuple[Any, ...]:
+    """What ``load`` gave for the same loader, files and options earlier, else what it gives now. Whoever wants to change
+    one of the models clones it first, as ComfyUI's own nodes do. Raises ``OSError`` for a file that is not there."""
+    from ..memory.pool import key_of
+
+    return pool().take(key_of(loader, paths, options, dtype, device), load, size_bytes)
+
+
+def expect(keys: Sequence[Key]) -> None:
+    """The run that begins will load these; before it does, what RAM is lacking for goes."""
+    pool().expect(keys)
+    pool().relieve()
+    pool().let_go()
+
+
+def size_bytes(loaded: tuple[Any, ...]) -> int:
+    """What models take: a MODEL, or the patcher within a CLIP or a VAE. What none of them is counts nothing."""
+    patchers = [getattr(value, "patcher", value) for value in loaded]
+    by_model = {id(patcher.model): patcher for patcher in patchers if hasattr(patcher, "model_size")}
+    return sum(int(patcher.model_size()) for patcher in by_model.values())
+
+
+def clean_ups() -> tuple[CleanUp, ...]:
+    """The last times that memory was given back, oldest first."""
+    return tuple(_CLEAN_UPS)
+
+
+def note_clean_up(freed_bytes: int, reason: Reason) -> None:
+    """Memory was given back just now."""
+    from ..readout import CleanUp
+
+    _CLEAN_UPS.append(CleanUp(time.time(), freed_bytes, reason))
+
+
+def _limit_bytes() -> int:
+    import psutil
+
+    from ..memory.options import read_options
+
+    return read_options(host.data_folder()).pool_bytes(psutil.virtual_memory().total)
+
+
+def _lacking_bytes(coming_bytes: int) -> int:
+    import psutil
+
+    memory = psutil.virtual_memory()
+    return max(0, int(FREE_SHARE * memory.total) + coming_bytes - int(memory.available))
