@@ -104,6 +104,24 @@ def _filled(node: Mapping[str, Any], node_id: str, outputs: Sequence[Any]) -> di
     return {**node, "inputs": inputs}
 
 
+def show_again(nodes: Nodes) -> None:
+    """Queue a batch's sheet once more where one of its items (``nodes``) was queued again and the sheet is already over, or
+    running: it would lack that picture."""
+    batches = {item[0] for item in _marks_in(nodes)}
+    running = own_queue.running_now()
+    for batch_id in batches:
+        if not any(_shows(graph, batch_id) for graph in own_queue.queued_now()):
+            gone = [graph for graph in (*(past.nodes for past in own_queue.past()), *running) if _shows(graph, batch_id)]
+            if gone:
+                own_queue.enqueue(gone[-1], {"extra_pnginfo": {}})
+
+
+def _shows(nodes: Nodes, batch_id: str) -> bool:
+    return any(
+        node.get("class_type") == "IIG_ContactSheet" and node["inputs"].get("batch") == batch_id for node in nodes.values()
+    )
+
+
 # --------------------------------------------------------------------------- what became of it
 
 
@@ -123,11 +141,15 @@ def _failures(batch_id: str) -> dict[int, str]:
 
 
 def _places_in(graphs: Iterator[Nodes] | Sequence[Nodes], batch_id: str) -> Iterator[int]:
-    for nodes in graphs:
-        for node in nodes.values():
-            item = marked(str(node["inputs"].get("batch", ""))) if node.get("class_type") == "IIG_SaveImage" else None
-            if item and item[0] == batch_id:
-                yield item[1]
+    yield from (place for nodes in graphs for batch, place in _marks_in(nodes) if batch == batch_id)
+
+
+def _marks_in(nodes: Nodes) -> Iterator[tuple[str, int]]:
+    """Batch and place of the items that a graph saves."""
+    for node in nodes.values():
+        item = marked(str(node["inputs"].get("batch", ""))) if node.get("class_type") == "IIG_SaveImage" else None
+        if item:
+            yield item
 
 
 def is_queued(batch_id: str) -> bool:
