@@ -178,6 +178,8 @@ def _label(name: str, value: str, language: str) -> str:
     if name in rows and value in table(rows[name]):
         labels = table(rows[name])[value]["label"]
         return str(labels.get(language, labels["en"]))
+    if name == "reliefs":
+        return " + ".join(_say_or(f"relief.{relief}", relief, language) for relief in value.split(" + "))
     if name in ("level", "priority", "quality", "what"):
         return _say_or(f"{name}.{value}", value, language)
     return value

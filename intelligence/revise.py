@@ -6,7 +6,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from ..data.families import distillations, families
-from ..plan import Estimate, Kind, Library, LoraChoice, Machine, Mode, ModelFile, Models, Plan, Precision, Reason, Settings
+from ..plan import (
+    Estimate,
+    Kind,
+    Library,
+    LoraChoice,
+    Machine,
+    Mode,
+    ModelFile,
+    Models,
+    Offload,
+    Plan,
+    Precision,
+    Reason,
+    Settings,
+)
 from .advice import tips, trade_offs
 from .check import Draft, check
 from .estimate import Load, load_of
@@ -39,6 +53,8 @@ class Revision:
     loras: tuple[LoraChoice, ...] | None = None
     prompt: str | None = None
     near_misses: tuple[LoraChoice, ...] | None = None
+    models: Models | None = None
+    memory: Offload | None = None
     reasons: tuple[Reason, ...] = ()
 
 
@@ -51,6 +67,8 @@ def revise(plan: Plan, change: Revision, place: Place) -> Plan:
         loras=loras,
         prompt=plan.prompt if change.prompt is None else change.prompt,
         near_misses=plan.near_misses if change.near_misses is None else change.near_misses,
+        models=change.models or plan.models,
+        memory=change.memory or plan.memory,
     )
     model = place.model(plan.models)
     if model is None:
