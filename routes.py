@@ -16,6 +16,7 @@ FEEDBACK_PATH = f"{PREFIX}/feedback"
 RATE_PATH = f"{FEEDBACK_PATH}/rate"
 ACT_PATH = f"{FEEDBACK_PATH}/act"
 BATCHES_PATH = f"{PREFIX}/batches"
+MEMORY_PATH = f"{PREFIX}/memory"
 RETRY_PATH = f"{PREFIX}/memory/retry"
 GUARD_HEADER = "X-Intelligent-Generation"  # no cross-site form can send it
 LANGUAGE = "language"  # every route takes it, in its query
@@ -104,5 +105,10 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", BATCHES_PATH, "batch_routes.order", Access.CHANGE_HERE, None),
     _post(f"{BATCHES_PATH}/resume", "batch_routes.resume", "id", "filename_prefix"),
     _post(f"{BATCHES_PATH}/pick", "batch_routes.pick", "id", "place"),
+    _get(MEMORY_PATH, "memory_routes.memory", "verbosity"),
+    _post(f"{MEMORY_PATH}/free", "memory_routes.free", "what"),
+    _post(f"{MEMORY_PATH}/listen", "memory_routes.listen", "client_id", "seconds"),
+    _get(f"{MEMORY_PATH}/settings", "memory_routes.settings"),
+    Route("POST", f"{MEMORY_PATH}/settings", "memory_routes.change_settings", Access.CHANGE_HERE, None),
     _get(RETRY_PATH, "overflow.retry", "id"),
 )
