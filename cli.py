@@ -13,11 +13,11 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from . import cli_batch, cli_feedback, cli_hub
+from . import cli_batch, cli_feedback, cli_hub, cli_memory
 from .errors import LANGUAGES, UserError
 from .files import write_whole
 from .plan import Fixed, Kind, Mode, Offload, Plan, Priority, Request, Verbosity
-from .terminal import INTERRUPTED, note, say
+from .terminal import INTERRUPTED, note, say, tell_retry
 from .values import clean, to_json
 
 
@@ -58,6 +58,7 @@ def parser() -> argparse.ArgumentParser:
     cli_hub.add_commands(partial(_command, commands))
     cli_batch.add_commands(partial(_command, commands), _asks)
     cli_feedback.add_commands(partial(_command, commands))
+    cli_memory.add_commands(partial(_command, commands))
     return top
 
 
@@ -145,7 +146,7 @@ def _family(options: argparse.Namespace) -> int:
 def _generate(options: argparse.Namespace) -> int:
     from .api import generate, recommend
 
-    result = generate(options.server, recommend(options.server, request_of(options)), options.seed)
+    result = generate(options.server, recommend(options.server, request_of(options)), options.seed, tell_retry)
     pictures = [str(path) for path in result.save(free_name(options.output / f"{result.id}.png"))]
     if options.json:
         print(json.dumps({"id": result.id, "images": pictures, "plan": json.loads(to_json(result.plan))}))
