@@ -302,4 +302,5 @@ def made_by(client: Client, run: Run, language: str = "en") -> Result:
     output = run.outputs[SAVE_NODE]
     made = from_json(Generation, output["generation"][0])
     measured = from_json(Measured, output["measured"][0]) if output.get("measured") else None
-    return Result(made, tuple(client.image(image) for image in output["images"]), language, measured)
+    pictures = tuple(client.image(image) for image in output["images"])
+    return Result(made, pictures, language, measured, run.retried)

@@ -83,6 +83,9 @@ def _announce(batch: Batch, language: str) -> None:
 
 def _show(line: Line, told: BatchProgress, language: str) -> None:
     left = "" if told.seconds_left is None else say("batch_left", language, seconds=f"{told.seconds_left:.0f}")
+    if told.warning:
+        line.end()
+        note(f"{told.label}: {told.warning}")
     step = f" {told.step}/{told.steps}" if told.steps else ""
     line.show(f"{told.done}/{told.total} {told.label}{step} {told.error}{left}", told.done, told.total)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,23 +12,32 @@ from typing import Any
 import requests
 
 from .errors import BadRequest, Unreachable
+from .intelligence.out_of_memory import is_out_of_memory
+from .routes import RETRIED, RETRY_PATH
 
 TIMEOUT_S = 30
+DECIDE_S = 30  # how long the server may take to plan anew after memory ran out
 SILENCE_S = 600  # longest pause between two messages of a running prompt: a big model loading from a slow disk
 
 Graph = dict[str, dict[str, Any]]
 Follow = Callable[[str, dict[str, Any]], None]
 
 
+class RanOut(BadRequest):
+    """Memory ran out on the server, and it does not try again."""
+
+
 @dataclass(frozen=True)
 class Run:
     """What became of a queued prompt. ``outputs`` maps node ids to what they showed; ``executed`` lists the
-    nodes that really ran, in order, children of expanded nodes included."""
+    nodes that really ran, in order, children of expanded nodes included. ``retried`` says what was changed where memory
+    ran out and another prompt was queued in the place of the first: ``prompt_id`` is then the other's."""
 
     prompt_id: str
     outputs: dict[str, dict[str, Any]]
     executed: tuple[str, ...] = ()
     messages: tuple[tuple[str, dict[str, Any]], ...] = field(default=(), repr=False)
+    retried: tuple[str, ...] = ()
 
     def images(self) -> list[dict[str, str]]:
         """Every saved or previewed picture, as ComfyUI names it."""
@@ -66,16 +76,41 @@ class Client:
             socket = websocket.create_connection(address, timeout=SILENCE_S)
         except (OSError, websocket.WebSocketException) as fault:
             raise Unreachable("comfyui_unreachable", url=self.url) from fault
-        with_socket = _Listener(socket, follow)
+        listener, retried = _Listener(socket, follow), []
         try:
             prompt_id = self.queue(graph, extra_data, prompt_id)
-            with_socket.until_done(prompt_id)
+            while error := listener.until_done(prompt_id):
+                told = self._retry(prompt_id, error)
+                listener.hear(RETRIED, told)
+                prompt_id = told["retry_id"]
+                retried.append(told["sentence"])
         except (OSError, websocket.WebSocketException) as fault:
             raise Unreachable("comfyui_silent", url=self.url) from fault
         finally:
             socket.close()
         outputs = self.get(f"/history/{prompt_id}").get(prompt_id, {}).get("outputs", {})
-        return Run(prompt_id, outputs, tuple(with_socket.executed), tuple(with_socket.messages))
+        return Run(prompt_id, outputs, tuple(listener.executed), tuple(listener.messages), tuple(retried))
+
+    def _retry(self, prompt_id: str, error: dict[str, Any]) -> dict[str, str]:
+        """What the server queued in the place of a prompt that failed. Raises ``RanOut`` where it does not try again after
+        memory ran out, ``BadRequest`` for any other error."""
+        message = error["exception_message"].strip()
+        if not is_out_of_memory(error["exception_type"], message):
+            raise BadRequest("comfyui_failed", problem=message)
+        told = self._decided(prompt_id)
+        if not told["retry_id"]:
+            raise RanOut("comfyui_failed", problem="\n".join(filter(None, (message, told["sentence"]))))
+        return {"prompt_id": prompt_id, "node": str(error["node_id"]), **told}
+
+    def _decided(self, prompt_id: str) -> dict[str, str]:
+        until, told = time.monotonic() + DECIDE_S, {"pending": True}
+        while told["pending"] and time.monotonic() < until:
+            try:
+                told = self.get(RETRY_PATH, id=prompt_id)
+            except BadRequest:  # this server has no pack, or an older one
+                return {"retry_id": "", "sentence": ""}
+            time.sleep(0.1 if told["pending"] else 0)
+        return {name: str(told.get(name, "")) for name in ("retry_id", "sentence")}
 
     def queue(self, graph: Graph, extra_data: dict[str, Any] | None = None, prompt_id: str = "") -> str:
         """Put ``graph`` in the queue; its prompt id."""
@@ -107,25 +142,29 @@ class _Listener:
         self.executed: list[str] = []
         self.messages: list[tuple[str, dict[str, Any]]] = []
 
-    def until_done(self, prompt_id: str) -> None:
+    def hear(self, kind: str, data: dict[str, Any]) -> None:
+        self.messages.append((kind, data))
+        if self.follow:
+            self.follow(kind, data)
+
+    def until_done(self, prompt_id: str) -> dict[str, Any] | None:
+        """The error that ended the prompt; ``None`` where it ended well."""
         while True:
             raw = self.socket.recv()
             if not isinstance(raw, str) or not raw:
                 continue  # binary frames are preview pictures
             message = json.loads(raw)
             kind, data = message["type"], message.get("data", {})
-            if data.get("prompt_id", prompt_id) != prompt_id:
+            if data.get("prompt_id", prompt_id) != prompt_id or kind == RETRIED:
                 continue
-            self.messages.append((kind, data))
-            if self.follow:
-                self.follow(kind, data)
+            self.hear(kind, data)
             if kind == "execution_error":
-                raise BadRequest("comfyui_failed", problem=data["exception_message"].strip())
+                return dict(data)
             if kind == "execution_interrupted":
                 raise BadRequest("comfyui_interrupted")
             if kind == "executing" and data.get("prompt_id") == prompt_id:
                 if data.get("node") is None:
-                    return
+                    return None
                 self.executed.append(data["node"])
 
 

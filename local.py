@@ -28,6 +28,7 @@ from .intelligence.explain import explain
 from .pipeline import make_plan
 from .plan import GIB, Constraints, Fixed, Kind, Library, Machine, Mode, Plan, Request, Taste, Verbosity
 from .serve import cpu_arguments, serving
+from .terminal import tell_retry
 from .values import to_json
 
 if TYPE_CHECKING:
@@ -269,6 +270,7 @@ class Progress:
             self._show(str(data["node"]).rsplit(".", 1)[-1])
         elif kind == "execution_success":
             self._show("")
+        tell_retry(kind, data)
 
     def _show(self, text: str) -> None:
         if sys.stderr.isatty():

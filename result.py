@@ -33,12 +33,14 @@ class Explanation:
 
 @dataclass(frozen=True)
 class Result:
-    """A finished generation. ``pictures`` are whole PNG files as bytes, plan and settings inside."""
+    """A finished generation. ``pictures`` are whole PNG files as bytes, plan and settings inside; ``warnings`` say what
+    went other than planned: memory ran out, and what was changed for the second try."""
 
     generation: Generation
     pictures: tuple[bytes, ...]
     language: str = "en"
     measured: Measured | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:

@@ -18,6 +18,7 @@ ACT_PATH = f"{FEEDBACK_PATH}/act"
 BATCHES_PATH = f"{PREFIX}/batches"
 MEMORY_PATH = f"{PREFIX}/memory"
 RETRY_PATH = f"{PREFIX}/memory/retry"
+RETRIED = "intelligent_generation.out_of_memory"  # the websocket's message that tells of a second try
 GUARD_HEADER = "X-Intelligent-Generation"  # no cross-site form can send it
 LANGUAGE = "language"  # every route takes it, in its query
 

@@ -9,8 +9,10 @@ import threading
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from .errors import sentence
+from .routes import RETRIED
 
 INTERRUPTED = 130  # what a shell reports of a program that Ctrl-C ended
 WIDEST = 40  # letters of a cell; longer ones are cut
@@ -24,6 +26,12 @@ def say(key: str, language: str, **values: object) -> str:
 def note(text: object) -> None:
     """Tell beside the output that scripts read."""
     print(printable(str(text)), file=sys.stderr, flush=True)
+
+
+def tell_retry(kind: str, data: dict[str, Any]) -> None:
+    """Say it where a server's message is that memory ran out and what is tried instead."""
+    if kind == RETRIED:
+        note(data["sentence"])
 
 
 def printable(text: str) -> str:

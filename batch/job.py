@@ -19,7 +19,8 @@ from .results import BatchResult, Folder, ItemResult, result_in
 @dataclass(frozen=True)
 class BatchProgress:
     """``step`` of ``steps`` of the item at ``place``; ``done`` of ``total`` items are over. With a ``picture`` (a whole PNG)
-    the item is made, with an ``error`` it failed. ``seconds_left`` for the rest, ``None`` = not known."""
+    the item is made, with an ``error`` it failed, with a ``warning`` it is tried again in the way that says. ``seconds_left``
+    for the rest, ``None`` = not known."""
 
     place: int
     label: str
@@ -30,6 +31,7 @@ class BatchProgress:
     seconds_left: float | None = None
     picture: bytes | None = None
     error: str = ""
+    warning: str = ""
 
 
 Hear = Callable[[BatchProgress], object]
@@ -70,6 +72,9 @@ class Job:
 
     def step(self, item: Item, step: int, steps: int) -> None:
         self._tell(item, step=step, steps=steps)
+
+    def warn(self, item: Item, sentence: str) -> None:
+        self._tell(item, warning=sentence)
 
     def made(self, item: Item, result: Result) -> None:
         """Keep a new result, then tell."""

@@ -13,6 +13,7 @@ from ..api import made_by
 from ..client import Client, Run
 from ..errors import Unreachable, UserError
 from ..feedback import Batch, Item
+from ..routes import RETRIED
 from .job import BatchProgress, Hear, Job
 from .make import PREFIX, graph_of
 from .results import BatchResult, Folder
@@ -111,6 +112,9 @@ class _Sampler:
         def follow(kind: str, data: dict[str, Any]) -> None:
             if step := sampler_step(kind, data):
                 self.job.step(item, *step)
+            if kind == RETRIED:
+                self._running = data["retry_id"]
+                self.job.warn(item, data["sentence"])
 
         self._running = str(uuid.uuid4())
         run = self.client.run(graph, follow, prompt_id=self._running)

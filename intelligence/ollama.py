@@ -22,6 +22,8 @@ DEFAULT_PORT = 11434
 CONNECT_S = 0.2
 LIST_S = 1.0
 REMEMBERED_S = 60.0
+KEEP_S = 60  # the model stays that long after a reading that was cut off with no word of unloading
+UNLOAD_S = 0.5
 MOST_ANSWER_CHARACTERS = 20_000
 MOST_TOKENS = 1500
 # Models that cannot chat, or that would send the prompt to another machine.
@@ -44,8 +46,8 @@ class Failed(Exception):
 
 
 class OllamaReader:
-    """Asks one server. ``model`` ``None`` means the first suitable installed one; ``timeout_s`` bounds a whole
-    ``read``; ``interrupted`` is called between chunks and may raise; ``keep_alive`` 0 frees the memory at once."""
+    """Asks one server. ``model`` ``None`` means the first suitable installed one; ``timeout_s`` bounds the reading of one
+    prompt; ``interrupted`` is called between chunks and may raise."""
 
     def __init__(
         self,
@@ -55,26 +57,48 @@ class OllamaReader:
         clock: Callable[[], float],
         interrupted: Callable[[], None],
         absence: Absence | None = None,
-        keep_alive: float | str = 0,
     ) -> None:
         self.url, self.model, self.timeout_s = url or DEFAULT_URL, model, timeout_s
-        self.clock, self.interrupted, self.keep_alive = clock, interrupted, keep_alive
+        self.clock, self.interrupted = clock, interrupted
         self.absence = absence or Absence()
 
     def read(self, analysis: Analysis) -> Analysis:
         """``analysis`` with what the model adds, or unchanged but for the reason why not. Raises only what
         ``interrupted`` raises."""
-        if not analysis.text.strip():
-            return analysis
-        deadline_s = self.clock() + self.timeout_s
+        return self.read_all([analysis])[0]
+
+    def read_all(self, analyses: Sequence[Analysis]) -> tuple[Analysis, ...]:
+        """Each read as by ``read``, the model loaded once for all. After the last, and whatever happens, it is told to
+        leave the memory: what draws may need it."""
+        if not any(analysis.text.strip() for analysis in analyses):
+            return tuple(analyses)
         try:
             self._reach()
             model = self._choose_model()
-            answer, doubts = self._ask(analysis, model, deadline_s)
         except Failed as failure:
-            return replace(analysis, reasons=(*analysis.reasons, failure.reason))
+            return tuple(_with(analysis, failure.reason) for analysis in analyses)
+        try:
+            return tuple(self._one(analysis, model) for analysis in analyses)
+        finally:
+            self._unload(model)
+
+    def _one(self, analysis: Analysis, model: str) -> Analysis:
+        if not analysis.text.strip():
+            return analysis
+        try:
+            answer, doubts = self._ask(analysis, model, self.clock() + self.timeout_s)
+        except Failed as failure:
+            return _with(analysis, failure.reason)
         merged = merge(analysis, answer, model)
-        return replace(merged, reasons=(*merged.reasons, *doubts))
+        return _with(merged, *doubts)
+
+    def _unload(self, model: str) -> None:
+        """Ollama's own word for it: an empty request that keeps nothing alive. One that fails leaves it to ``KEEP_S``."""
+        try:
+            with self._client(UNLOAD_S) as client:
+                _guarded(lambda: client.generate(model=model, keep_alive=0))
+        except Failed:
+            return
 
     def _reach(self) -> None:
         """Knocks before the client library is even imported, so that an absent server costs next to nothing."""
@@ -131,7 +155,7 @@ class OllamaReader:
                     format=schema(),
                     think=False,
                     options={"temperature": 0, "num_predict": MOST_TOKENS},
-                    keep_alive=self.keep_alive,
+                    keep_alive=KEEP_S,
                 )
             )
             with closing(stream):
@@ -148,6 +172,10 @@ class OllamaReader:
             if length > MOST_ANSWER_CHARACTERS:
                 raise Failed("read.ollama_wrong", model=chunk.model or "", problem="endless answer")
             yield text
+
+
+def _with(analysis: Analysis, *reasons: Reason) -> Analysis:
+    return replace(analysis, reasons=(*analysis.reasons, *reasons))
 
 
 def _place(url: str) -> str:

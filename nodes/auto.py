@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from comfy_api.latest import io
 
-from ..choices import Mode, Offload, Priority, Verbosity
+from ..choices import Mode, Offload, Priority, Reader, Verbosity
 from ..errors import BadRequest
 from ..values import from_json, to_json
 from . import asking, host, schema
@@ -37,18 +37,22 @@ class AutoPipeline(io.ComfyNode):
     def execute(cls, seed: int, **widgets: Any) -> io.NodeOutput:
         from ..intelligence.explain import explain
         from ..plan import Generation
-        from . import planning, recall, runs
+        from . import overflow, planning, reading, runs, watching
         from .expand import children, graph_id
 
         with host.speaking(host.language(widgets["language"])):
+            watching.tidy()
             request = asking.request_from(widgets)
             brought = given_plan(widgets)
+            if brought or widgets["reader"] == Reader.RULES.value:
+                reading.read_ahead()
             plan = brought or planning.plan_in_run(request, widgets["reader"])
             graph = children(cls.hidden.unique_id, plan, seed, widgets.get("image"))
             said = explain(plan, asking.choice(Verbosity, widgets["verbosity"]), request.language)
         made = Generation(plan, seed, graph_id(graph))
         runs.begin(made)
-        recall.began(made, recall.edited(plan) if brought else planning.proposal(plan), cls.hidden.prompt, cls.hidden.unique_id)
+        overflow.watch(cls.hidden.unique_id, plan, seed)
+        _record(cls.hidden, made, brought is not None)
         _announce(cls.hidden, made)
         outputs = (graph.outputs["image"], graph.outputs["latent"], plan.prompt, plan.negative or "", made, said, made.id)
         return io.NodeOutput(*outputs, expand=graph.nodes, ui={"text": [said]})
@@ -71,6 +75,15 @@ def plan_in(text: str) -> Plan:
     if plan.version > PLAN_VERSION:
         raise BadRequest("plan_too_new", version=plan.version, known=PLAN_VERSION)
     return plan
+
+
+def _record(hidden: Any, made: Generation, is_brought: bool) -> None:
+    """What the pack gave up when memory ran out is no edit of the person's."""
+    from ..intelligence.relief import was_relieved
+    from . import planning, recall
+
+    proposed = recall.edited(made.plan) if is_brought else planning.proposal(made.plan)
+    recall.began(made, None if was_relieved(made.plan) else proposed, hidden.prompt, hidden.unique_id)
 
 
 def _announce(hidden: Any, made: Generation) -> None:

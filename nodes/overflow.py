@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..errors import BadRequest
 from ..intelligence.explain import render
 from ..intelligence.out_of_memory import is_out_of_memory
-from ..intelligence.relief import relieve, was_relieved
+from ..intelligence.relief import WARNING, relieve, was_relieved
 from ..plan import Plan, Reason
+from ..routes import RETRIED
 from ..values import to_json
 from . import batch_queue, own_queue, runs
 from .host import data_folder, log
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 EACH_S = 0.25  # between two looks at a prompt that runs
 MOST_OUTCOMES = 64
-WARNING = "warn.out_of_memory"  # of the plan that relieve makes
 
 
 class Note(NamedTuple):
@@ -57,18 +57,16 @@ _outcomes: OrderedDict[str, Outcome] = OrderedDict()
 
 def watch(node_id: str, plan: Plan, seed: int) -> None:
     """Look after the prompt that runs, in which this node now makes this plan."""
-    from comfy_execution.utils import get_executing_context
-
-    context = get_executing_context()
-    entry = own_queue.running(context.prompt_id) if context else None
+    prompt_id = own_queue.running_id()
+    entry = own_queue.running(prompt_id)
     if entry is None:
         return
     with _lock:
-        is_new = context.prompt_id not in _watched
-        notes = _watched.setdefault(context.prompt_id, Watched(entry)).notes
+        is_new = prompt_id not in _watched
+        notes = _watched.setdefault(prompt_id, Watched(entry)).notes
         notes[node_id] = None if node_id in notes else Note(plan, seed)
     if is_new:
-        own_queue.start(_until_over(context.prompt_id)).add_done_callback(_complain)
+        own_queue.start(_until_over(prompt_id)).add_done_callback(_complain)
 
 
 async def _until_over(prompt_id: str) -> None:
@@ -109,16 +107,14 @@ def _try_again(prompt_id: str, failed: tuple[str, Note], entry: own_queue.Entry)
     outcome = _queued(node_id, note, entry)
     log.warning("%s", outcome.sentence)
     told = {"prompt_id": prompt_id, "retry_id": outcome.retry_id, "node": node_id, "sentence": outcome.sentence}
-    own_queue.tell(entry, "out_of_memory", told)
+    own_queue.tell(entry, RETRIED, told)
     return outcome
 
 
 def _is_wished() -> bool:
-    import os
-
     from ..memory.options import read_options
 
-    return read_options(data_folder(), os.environ).retry
+    return read_options(data_folder()).retry
 
 
 def _queued(node_id: str, note: Note, entry: own_queue.Entry) -> Outcome:
@@ -134,7 +130,7 @@ def _queued(node_id: str, note: Note, entry: own_queue.Entry) -> Outcome:
     except BadRequest as fault:
         return Outcome("", str(fault.in_language(language)))
     batch_queue.show_again(nodes)
-    said = next(warning for warning in reversed(plan.warnings) if warning.key == WARNING)
+    said = next(warning for warning in plan.warnings if warning.key == WARNING)
     return Outcome(retry_id, render(said, language))
 
 

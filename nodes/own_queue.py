@@ -94,6 +94,14 @@ def _in_words(fault: Mapping[str, Any], by_node: Mapping[str, Any]) -> str:
     return "; ".join(part for part in said if part.strip(": "))
 
 
+def running_id() -> str:
+    """The id of the prompt in which the caller runs; empty outside a run."""
+    from comfy_execution.utils import get_executing_context
+
+    context = get_executing_context()
+    return str(context.prompt_id) if context else ""
+
+
 def running(prompt_id: str) -> Entry | None:
     """The prompt of this id, where it runs now."""
     from server import PromptServer
@@ -156,7 +164,7 @@ def tell(entry: Entry, event: str, data: Mapping[str, Any]) -> None:
     from server import PromptServer
 
     if client_id := entry.extra.get("client_id"):
-        PromptServer.instance.send_sync(f"intelligent_generation.{event}", dict(data), client_id)
+        PromptServer.instance.send_sync(event, dict(data), client_id)
 
 
 def start(work: Coroutine[Any, Any, None]) -> Future[None]:

@@ -112,7 +112,7 @@ def read(prompt: str, reader: str = "auto") -> Analysis:
     analysis = analyze(prompt)
     if reader == Reader.RULES.value:
         return analysis
-    return reading.ollama().read(analysis)
+    return reading.read(analysis)
 
 
 def fingerprint() -> str:

@@ -32,7 +32,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self, answers, models=("nomic-embed-text:latest", "big:cloud", "qwen3:4b"), pause_s=0.0, silent_s=0.0):
         super().__init__(("127.0.0.1", 0), Handler)
         self.answers, self.models, self.pause_s, self.silent_s = list(answers), models, pause_s, silent_s
-        self.requests = []
+        self.requests, self.unloaded = [], []
         self.tags_asked = 0
 
     @property
@@ -51,6 +51,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self):
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.path == "/api/generate":
+            self._unload(request)
+            return
         self.server.requests.append(request)
         time.sleep(self.server.silent_s)
         answer = self.server.answers.pop(0) if self.server.answers else ""
@@ -62,6 +65,12 @@ class Handler(BaseHTTPRequestHandler):
             self._line(request, "", True)
         except OSError:
             pass
+
+    def _unload(self, request):
+        assert request["keep_alive"] == 0 and not request.get("prompt")
+        self.server.unloaded.append((request["model"], len(self.server.requests)))
+        self._begin("application/json")
+        self.wfile.write(json.dumps({"model": request["model"], "response": "", "done": True}).encode())
 
     def _begin(self, kind):
         self.send_response(200)
@@ -112,15 +121,32 @@ def test_a_good_answer_adds_what_stands_in_the_prompt(serve):
     assert read.text == before.text and read.translation is None
 
 
-def test_the_request_is_bounded_structured_and_frees_memory(serve):
+def test_the_request_is_bounded_and_structured_and_memory_is_freed_after_it(serve):
     server = serve(GOOD)
     reader_of(server.url).read(analyze("a quokka"))
     (request,) = server.requests
     assert request["model"] == "qwen3:4b"
-    assert request["keep_alive"] == 0 and request["think"] is False and request["stream"] is True
+    assert request["keep_alive"] == 60 and server.unloaded == [("qwen3:4b", 1)]
+    assert request["think"] is False and request["stream"] is True
     assert request["options"]["temperature"] == 0
     assert "ukiyo_e" in request["format"]["properties"]["style"]["enum"]
     assert json.loads(request["messages"][1]["content"]) == {"prompt": "a quokka"}
+
+
+def test_several_are_read_with_one_loading_and_one_unloading(serve):
+    server = serve(GOOD, "nope", "nope", GOOD)
+    prompts = [analyze(text) for text in ("a quokka", "  ", "a quokka at night", "a quokka in rain")]
+    read = reader_of(server.url).read_all(prompts)
+    assert [each.reader for each in read] == [Reader.OLLAMA, Reader.RULES, Reader.RULES, Reader.OLLAMA]
+    assert server.tags_asked == 1 and server.unloaded == [("qwen3:4b", 4)]
+    assert read[0] == reader_of(serve(GOOD).url).read(prompts[0])
+
+
+def test_a_server_without_an_answer_is_told_of_in_each(serve):
+    server = serve(models=())
+    read = reader_of(server.url).read_all([analyze("a quokka"), analyze("a cat")])
+    assert [keys(each)[-1] for each in read] == ["read.ollama_no_model"] * 2
+    assert not server.requests and not server.unloaded
 
 
 def test_a_style_the_prompt_names_stays(serve):
@@ -199,6 +225,7 @@ def test_a_slow_answer_is_cut_off(serve):
     read = reader_of(server.url, timeout_s=0.35).read(analyze("a quokka"))
     assert time.monotonic() - begin < 2
     assert read.reader is Reader.RULES and "read.ollama_slow" in keys(read)
+    assert server.unloaded == [("qwen3:4b", 1)]
 
 
 def test_a_hanging_server_is_cut_off(serve):
@@ -252,8 +279,10 @@ def test_an_interrupt_passes_through(serve):
         if len(calls) == 3:
             raise Stopped
 
+    server = serve(GOOD, GOOD)
     with pytest.raises(Stopped):
-        reader_of(serve(GOOD).url, interrupted=interrupted).read(analyze("a quokka"))
+        reader_of(server.url, interrupted=interrupted).read_all([analyze("a quokka"), analyze("a cat")])
+    assert server.unloaded == [("qwen3:4b", 1)], "what is stopped leaves the memory, too"
 
 
 def test_an_endless_answer_ends(serve):
