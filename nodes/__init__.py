@@ -14,8 +14,8 @@ from .feedback import FeedbackInsights, RateImage
 from .hub import DownloadModel, ModelInfo, SearchHub
 from .keep import forget_with_host, register_provider
 from .lora import ApplyLoraStack, CheckLora
-from .monitor import MemoryMonitor
 from .memory import FreeMemory, MemoryStrategy, Pooled
+from .monitor import MemoryMonitor
 from .routes import add_routes
 from .save import SaveImageWithPlan
 from .single import AnalyzePrompt, ChooseModel, ExplainPlan, NegativePrompt, OptimizeParameters, RecommendLoras

@@ -11,7 +11,7 @@ from ..errors import BadRequest
 from ..graph import build
 from ..graph.builder import Graph
 from ..plan import Plan
-from . import host
+from . import host, native_loaders, pooling
 from .keep import KEEPER, MARK
 
 Nodes = dict[str, dict[str, Any]]
@@ -22,13 +22,15 @@ def children(node_id: str, plan: Plan, seed: int, image: list[Any] | None) -> Gr
     KEEPER.expect(node_id, repr(plan.models))
     graph = build(plan, seed, prefix=f"{node_id}{MARK}", image=image)
     refuse_unknown_nodes(graph.nodes, plan.family)
-    nodes = with_checks(graph.nodes)
+    pooling.expect([key for node in graph.nodes.values() if (key := _pool_key(node))])
+    nodes = with_pool(with_checks(graph.nodes))
     return Graph(nodes, {name: behind_check(link, nodes) for name, link in graph.outputs.items()})
 
 
 def graph_id(graph: Graph) -> str:
-    """The same graph makes the same picture, hence the same id: 16 hex digits."""
-    nodes = {name.split(MARK)[-1]: node["inputs"] for name, node in graph.nodes.items()}
+    """The same graph makes the same picture, hence the same id: 16 hex digits. What loads through the pool counts as the
+    loader it stands for."""
+    nodes = {name.split(MARK)[-1]: native_loaders.unwrapped(node) for name, node in graph.nodes.items()}
     return hashlib.sha256(json.dumps(nodes, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -37,6 +39,22 @@ def refuse_unknown_nodes(nodes: Mapping[str, Mapping[str, Any]], family: str) ->
     missing = sorted({node["class_type"] for node in nodes.values()} - known)
     if missing:
         raise BadRequest("host_too_old", family=family, nodes=", ".join(missing))
+
+
+def with_pool(nodes: Nodes) -> Nodes:
+    """The same with every loader of ComfyUI's own behind the pool: ids and outputs stay."""
+    return {
+        name: native_loaders.wrapped(node["class_type"], node["inputs"]) if _is_native(node) else node
+        for name, node in nodes.items()
+    }
+
+
+def _is_native(node: Mapping[str, Any]) -> bool:
+    return native_loaders.is_native(node["class_type"])
+
+
+def _pool_key(node: Mapping[str, Any]) -> Any | None:
+    return native_loaders.key(node["class_type"], node["inputs"]) if _is_native(node) else None
 
 
 def with_checks(nodes: Mapping[str, Mapping[str, Any]]) -> Nodes:

@@ -18,7 +18,8 @@ from typing import Any
 from .host import models_are_loaded
 
 MARK = ".iig."
-RUN_ANEW = ("Sampler", "Decode", "Noise")  # what a new seed changes; everything else is worth keeping
+# What a new seed changes, by class or, of the borders between stages, by place; everything else is worth keeping.
+RUN_ANEW = ("Sampler", "Decode", "Noise", "after_decode")
 MAX_MODEL_SETS = 2
 MAX_ENTRIES = 64
 UNLOADED_WITHIN_S = 60.0
@@ -49,7 +50,7 @@ class Keeper:
                 self._bundles.popitem(last=False)
 
     def keeps(self, node_id: str, class_type: str) -> bool:
-        return MARK in node_id and not any(part in class_type for part in RUN_ANEW)
+        return MARK in node_id and not any(part in f"{class_type} {node_id.split(MARK)[-1]}" for part in RUN_ANEW)
 
     def look_up(self, key: str) -> Any | None:
         with self._lock:
@@ -117,13 +118,28 @@ async def register_provider() -> None:
 
 async def _let_go_once_unloaded() -> None:
     """ComfyUI unloads in its worker, when that is idle; a worker that is not comes by itself."""
+    from .pooling import pool
+
     deadline = time.monotonic() + UNLOADED_WITHIN_S
     while time.monotonic() < deadline:
         await asyncio.sleep(UNLOADED_CHECK_S)
         if not models_are_loaded():
             KEEPER.let_go()
+            pool().let_go()
             await asyncio.to_thread(gc.collect)
             return
+
+
+async def _forget(request: Any) -> bool:
+    """Whether there is something to let go of. The pool forgets where results are to go, too: models that only leave the
+    GPU wait in RAM."""
+    from .pooling import pool
+
+    asked = await request.json()
+    forgotten = KEEPER.forget()
+    if asked.get("free_memory"):
+        forgotten = pool().forget() or forgotten
+    return forgotten
 
 
 def forget_with_host() -> None:
@@ -133,7 +149,8 @@ def forget_with_host() -> None:
     letting_go: set[asyncio.Task[None]] = set()  # the loop itself holds tasks only weakly
 
     async def watch(request: Any, response: Any) -> None:
-        if request.method == "POST" and request.path in ("/free", "/api/free") and KEEPER.forget():
+        asked = request.method == "POST" and request.path in ("/free", "/api/free") and response.status == 200
+        if asked and await _forget(request):
             task = asyncio.create_task(_let_go_once_unloaded())
             letting_go.add(task)
             task.add_done_callback(letting_go.discard)

@@ -45,6 +45,16 @@ def pooled(
     return pool().take(key_of(loader, paths, options, dtype, device), load, size_bytes)
 
 
+def pooled_native(loader: str, values: dict[str, Any]) -> tuple[Any, ...]:
+    """What a loader of ComfyUI's own gives for these inputs, through the pool where it reads files."""
+    from . import native_loaders
+
+    key = native_loaders.key(loader, values)
+    if key is None:
+        return native_loaders.load(loader, values)
+    return pool().take(key, lambda: native_loaders.load(loader, values), size_bytes)
+
+
 def expect(keys: Sequence[Key]) -> None:
     """The run that begins will load these; before it does, what RAM is lacking for goes."""
     pool().expect(keys)
@@ -69,6 +79,31 @@ def note_clean_up(freed_bytes: int, reason: Reason) -> None:
     from ..readout import CleanUp
 
     _CLEAN_UPS.append(CleanUp(time.time(), freed_bytes, reason))
+
+
+def release(what: str) -> int:
+    """Give memory back, the pool's included, in the thread that runs prompts; how many bytes. What for: "models", "pool"
+    or "everything"."""
+    from ..memory import release as releasing
+
+    if what != "models":
+        KEEPER.forget()
+        KEEPER.let_go()
+    return releasing.release(what, pool())
+
+
+def give_back(what: str) -> str:
+    """As ``release``, noted and told in the person's language."""
+    from ..intelligence.explain import render
+    from ..memory.reading import has_dynamic_vram
+    from ..plan import Reason
+
+    freed = release(what)
+    note_clean_up(freed, Reason("memory", "clean.asked", {}))
+    said = [Reason("memory", f"freed.{what}", {"freed_bytes": freed})]
+    if has_dynamic_vram():
+        said.append(Reason("memory", "freed.dynamic", {}))
+    return " ".join(render(reason, host.language("auto")) for reason in said)
 
 
 def _limit_bytes() -> int:

@@ -1,0 +1,51 @@
+"""Give memory back. Only for the thread that runs prompts: ComfyUI goes through its models there."""
+
+from __future__ import annotations
+
+import gc
+from typing import TYPE_CHECKING
+
+from .reading import has_dynamic_vram, ram
+
+if TYPE_CHECKING:
+    from .pool import Pool
+
+WHAT = ("models", "pool", "everything")
+
+
+def release(what: str, pool: Pool | None = None) -> int:
+    """How many bytes were given back, of the devices and of RAM. ``models`` leave the devices; with ``pool``, those that
+    nothing else uses leave the RAM, too; ``everything`` also asks ComfyUI to drop its results, which it does once the run
+    is over. Where ComfyUI moves weights by itself (dynamic VRAM), no model is made to leave: only what is free anyway is."""
+    import comfy.model_management as management
+
+    before, held = _free_on_devices(), ram().process_bytes
+    if what != "models" and pool is not None:
+        pool.forget()
+    if not has_dynamic_vram():
+        management.unload_all_models()
+    if pool is not None:
+        pool.let_go()
+    gc.collect()
+    management.soft_empty_cache()
+    if what == "everything":
+        ask_host(unload=True, results=True)
+    return max(0, _free_on_devices() - before) + max(0, held - ram().process_bytes)
+
+
+def ask_host(unload: bool, results: bool) -> None:
+    """As ``POST /free`` does: ComfyUI's worker unloads models and drops results as soon as it is idle. From any thread."""
+    from server import PromptServer
+
+    for flag, wanted in (("unload_models", unload), ("free_memory", results)):
+        if wanted:
+            PromptServer.instance.prompt_queue.set_flag(flag, True)
+
+
+def _free_on_devices() -> int:
+    """Of devices with a memory of their own; RAM is told apart."""
+    import comfy.model_management as management
+
+    every = getattr(management, "get_all_torch_devices", None)
+    devices = every() if every else [management.get_torch_device()]
+    return sum(int(management.get_free_memory(device)) for device in devices if device.type != "cpu")
