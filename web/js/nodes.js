@@ -5,7 +5,8 @@ import { api } from "../../../scripts/api.js";
 
 const EXPLAINS = new Set([
   "IIG_AutoPipeline", "IIG_ExplainPlan", "IIG_SearchHub", "IIG_DownloadModel", "IIG_ModelInfo",
-  "IIG_RateImage", "IIG_FeedbackInsights", "IIG_BatchVariations", "IIG_ContactSheet",
+  "IIG_RateImage", "IIG_FeedbackInsights", "IIG_BatchVariations", "IIG_ContactSheet", "IIG_MemoryMonitor", "IIG_FreeMemory",
+  "IIG_LoadCheckpoint", "IIG_LoadDiffusionModel",
 ]);
 const OURS = /^IIG_/;
 const BOX_HEIGHT = 160; // pixels: the first lines say what was chosen, the rest scrolls
