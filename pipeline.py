@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .data.families import Distillation, Family, distillations
 from .errors import BadRequest
 from .intelligence.advice import tips, trade_offs
+from .intelligence.cheapest import Limits
 from .intelligence.check import Draft, check
 from .intelligence.choose_model import ModelChoice, choose_model
 from .intelligence.estimate import Load, load_of
 from .intelligence.fixed_loras import beside, fixed_loras, written_loras
-from .intelligence.limits import Limits, fit
+from .intelligence.limits import fit
 from .intelligence.named import stem
 from .intelligence.negative import write_negative
 from .intelligence.settings import Situation, choose_settings
 from .intelligence.write_prompt import write_prompt
-from .plan import Analysis, Kind, Library, LoraChoice, Machine, Mode, Plan, Precision, Proposed, Reason, Request, Taste
+from .plan import (
+    Analysis,
+    Kind,
+    Library,
+    LoraChoice,
+    Machine,
+    Mode,
+    ModelFile,
+    Plan,
+    Precision,
+    Proposed,
+    Reason,
+    Request,
+    Taste,
+)
 
 if TYPE_CHECKING:
     from .intelligence.ranking import Vectors
@@ -52,7 +66,7 @@ def make_plan(
     triggers = tuple(word for choice in chosen for word in choice.triggers)
     prompt, prompt_reasons = write_prompt(request, analysis, model.family, triggers)
     negative, negative_reasons, negative_warnings = write_negative(request, analysis, model.family, fitted.settings)
-    models = replace(model.models, weight_dtype=fitted.weight_dtype)
+    models = fitted.held.on(model.models)
     draft = Draft(request, model.family, models, fitted.settings, prompt, chosen, distillation, library, analysis)
     complexity, style, content = analysis.complexity.level, analysis.style, analysis.content
     advised = (*trade_offs(draft, settings, fitted.estimate), *tips(draft, complexity, style, content, fitted.estimate))
@@ -73,6 +87,7 @@ def make_plan(
         warnings=(*model.warnings, *lora_warnings, *warnings, *fitted.warnings, *negative_warnings, *check(draft)),
         library_version=library.version,
         proposed=Proposed(fitted.settings, tuple(choice.use for choice in chosen)),
+        memory=fitted.held.offload,
     )
 
 
@@ -116,8 +131,10 @@ def _limits(
 ) -> Limits:
     files = tuple(file for choice in loras if (file := library.find(Kind.LORA, choice.use.name)) is not None)
 
-    def load_with(weight_dtype: Precision) -> Load:
-        return load_of(model.file, machine, model.parts.text_encoders, model.parts.vae, files, weight_dtype)
+    encoders, second = model.parts.text_encoders, _second(model, library)
+
+    def load_with(weights: Precision, texts: Precision) -> Load:
+        return load_of(model.file, machine, encoders, model.parts.vae, files, weights, texts, second)
 
     return Limits(
         model.family,
@@ -126,8 +143,16 @@ def _limits(
         machine,
         request.priority,
         load_with,
-        castable=model.file.kind is Kind.DIFFUSION_MODEL,
+        castable=True,
+        casts_encoder=model.file.kind is Kind.CHECKPOINT and not encoders,
         few_steps=distillation is not None or model.family.distilled,
         manual=request.mode is Mode.MANUAL,
         keeps_shape=request.keeps_shape,
+        memory=request.memory,
+        unmanaged=request.mode is Mode.MANUAL and request.memory is None,
     )
+
+
+def _second(model: ModelChoice, library: Library) -> ModelFile | None:
+    name = model.models.second
+    return library.find(model.file.kind, name) if name else None

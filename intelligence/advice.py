@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..plan import Estimate, Level, Precision, Priority, Reason
+from ..plan import Estimate, Level, Precision, Priority, Reason, Relief
 from .check import Draft
 from .resolution import framing
 
@@ -31,7 +31,7 @@ def _trade_offs(draft: Draft, before: object, estimate: Estimate) -> Iterator[Re
         yield Reason("tradeoff", "tradeoff.fp8")
     if settings != before and not settings.tiled_decode:
         yield Reason("tradeoff", "tradeoff.gave_way")
-    if estimate.fits is False:
+    if estimate.fits is False or Relief.AGGRESSIVE in estimate.relief:
         yield Reason("tradeoff", "tradeoff.offload")
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ..data import table
 from ..data.families import Family
-from ..plan import Constraints, Estimate, Machine, ModelFile, Precision, Settings
+from ..plan import Constraints, Estimate, Machine, ModelFile, Offload, Precision, Settings, Stage, StageCost
 
 MIB = 1024**2
 # Bytes per weight by the registry's dtype names; what is not listed counts as 16 bit.
@@ -21,12 +21,32 @@ CLIP_TOKENS_AREA = 256  # pixels a transformer of the SD/Flux line turns into on
 
 @dataclass(frozen=True)
 class Load:
-    """The files a plan keeps in memory, in bytes as they lie there while in use."""
+    """The files a plan keeps in memory, in bytes as they lie there while in use. ``second_bytes`` is the refiner or the
+    other half, ``lora_bytes`` the LoRA files, which stay in RAM as ``backup_bytes`` do: the originals of what they change."""
 
     diffusion_bytes: int
     encoder_bytes: int
     vae_bytes: int
     parameters: int = 0
+    second_bytes: int = 0
+    control_bytes: int = 0
+    lora_bytes: int = 0
+    backup_bytes: int = 0
+
+    @property
+    def weights_bytes(self) -> int:
+        """All models, without what LoRAs add."""
+        return self.diffusion_bytes + self.second_bytes + self.control_bytes + self.encoder_bytes + self.vae_bytes
+
+
+@dataclass(frozen=True)
+class Holding:
+    """Which models are on the device at a time. ``BALANCED`` is what ComfyUI does by itself: one stage makes room for the
+    next. ``streams`` says that of weights which do not fit a part waits in RAM and is fetched at each step."""
+
+    offload: Offload = Offload.BALANCED
+    encoder_on_cpu: bool = False
+    streams: bool = False
 
 
 def load_of(
@@ -36,18 +56,25 @@ def load_of(
     vae: ModelFile | None = None,
     loras: tuple[ModelFile, ...] = (),
     weight_dtype: Precision = Precision.DEFAULT,
+    encoder_dtype: Precision = Precision.DEFAULT,
+    second: ModelFile | None = None,
+    controls: tuple[ModelFile, ...] = (),
 ) -> Load:
-    """The weights of a plan by stage. Header sizes are scaled to the dtype ComfyUI computes in: 16 bit on a
-    GPU (8-bit files stay 8-bit), 32 bit on a CPU (``comfy/model_management.unet_dtype``)."""
-    element = ELEMENT_BYTES.get(weight_dtype.value)
-    diffusion = model.part_bytes.get("unet", 0) or _remainder(model)
-    parameters = diffusion // _stored(model)
+    """The weights of a plan by stage. Header sizes are scaled to the dtype ComfyUI holds them in: diffusion models in the
+    one it computes in (``comfy/model_management.unet_dtype``; on a GPU 8-bit files stay 8-bit), text encoders in 16 bit
+    everywhere (``text_encoder_dtype``), VAEs in 16 bit on a GPU (``vae_dtype``). A LoRA takes RAM alone: ComfyUI patches
+    a weight where it lies and keeps its original (``model_patcher.patch_weight_to_device``)."""
+    diffusion = _diffusion_stored(model)
+    held = _in_memory(diffusion, model, machine, weight_dtype)
     return Load(
-        _in_memory(diffusion, model, machine, element) + sum(file.size_bytes for file in loras),
-        sum(_in_memory(file.size_bytes, file, machine) for file in encoders)
-        or _in_memory(model.part_bytes.get("clip", 0), model, machine),
+        held,
+        _encoders(model, encoders, encoder_dtype),
         _in_memory(vae.size_bytes if vae else model.part_bytes.get("vae", 0), vae or model, machine),
-        model.parameters or parameters,
+        model.parameters or diffusion // _stored(model),
+        second_bytes=_in_memory(_diffusion_stored(second), second, machine, weight_dtype) if second else 0,
+        control_bytes=sum(_in_memory(file.size_bytes, file, machine) for file in controls),
+        lora_bytes=sum(file.size_bytes for file in loras),
+        backup_bytes=int(held * table("memory")["lora"]["patched_share"]) if loras else 0,
     )
 
 
@@ -56,18 +83,36 @@ def weights_at_rest(model: ModelFile, machine: Machine) -> int:
     return load_of(model, machine).diffusion_bytes
 
 
-def _remainder(model: ModelFile) -> int:
-    return max(0, model.size_bytes - model.part_bytes.get("clip", 0) - model.part_bytes.get("vae", 0))
+def _diffusion_stored(model: ModelFile) -> int:
+    beside = model.part_bytes.get("clip", 0) + model.part_bytes.get("vae", 0)
+    return model.part_bytes.get("unet", 0) or max(0, model.size_bytes - beside)
 
 
 def _stored(file: ModelFile) -> int:
     return ELEMENT_BYTES.get(file.dtype or "fp16", 2)
 
 
-def _in_memory(stored_bytes: int, file: ModelFile, machine: Machine, element: int | None = None) -> int:
+def _encoders(model: ModelFile, encoders: tuple[ModelFile, ...], precision: Precision) -> int:
+    sizes = [(file.size_bytes, _stored(file)) for file in encoders] or [(model.part_bytes.get("clip", 0), _stored(model))]
+    cast = ELEMENT_BYTES.get(precision.value)
+    return sum(size * (cast or min(stored, 2)) // stored for size, stored in sizes)
+
+
+def _in_memory(stored_bytes: int, file: ModelFile, machine: Machine, precision: Precision = Precision.DEFAULT) -> int:
     stored = _stored(file)
-    used = element or (min(stored, 2) if on_gpu(machine) else 4)
+    used = ELEMENT_BYTES.get(precision.value) or (min(stored, 2) if on_gpu(machine) else compute_bytes(machine))
     return stored_bytes * used // stored
+
+
+def compute_bytes(machine: Machine) -> int:
+    """The element size ComfyUI computes in."""
+    return machine.compute_bytes or (2 if on_gpu(machine) else 4)
+
+
+def shares_ram(machine: Machine) -> bool:
+    """Whether device and processor use the same memory, so that nothing is won by moving weights: on a CPU, and on a Mac
+    (``VRAMState.SHARED``)."""
+    return machine.device.split(":")[0] in ("cpu", "mps")
 
 
 def on_gpu(machine: Machine) -> bool:
@@ -96,40 +141,94 @@ def activation_bytes(family: Family, settings: Settings, machine: Machine) -> in
     """
     side = family.latent_scale
     area = settings.batch * _passes(settings) * (settings.width // side) * (settings.height // side)
-    per_latent_pixel = 2 * 0.01 if machine.device.split(":")[0] == "cuda" else 0.15
+    lean = machine.device.split(":")[0] == "cuda" if machine.lean_attention is None else machine.lean_attention
+    per_latent_pixel = compute_bytes(machine) * 0.01 if lean else 0.15
     return int(area * per_latent_pixel * family.memory_factor * MIB)
 
 
 def decode_bytes(family: Family, settings: Settings, machine: Machine) -> int:
     """Working memory of the VAE decode (``comfy/sd.py`` memory_used_decode; AutoencoderKL: 2178 × 64 × element
-    size per latent pixel of 8 × 8). A tiled decode needs what one tile needs."""
+    size per latent pixel of 8 × 8) for one picture: of a batch ComfyUI decodes as many at a time as there is room for.
+    A tiled decode needs what one tile needs."""
     rows = table("settings")
     factor = rows["decode"]["architecture"].get(family.architecture, rows["decode"]["default"])
     element = 2 if on_gpu(machine) else 4
-    pixels = settings.width * settings.height * settings.batch
+    pixels = settings.width * settings.height
     if settings.tiled_decode:
         pixels = min(pixels, rows["tile"]["side"] ** 2)
     return int(pixels * factor * element)
 
 
-def estimate(family: Family, settings: Settings, load: Load, machine: Machine, constraints: Constraints) -> Estimate:
-    """Peak memory over the three stages (encode, sample, decode: ComfyUI frees one for the next), whether it
-    fits the budget, and the time. Bytes and seconds for the whole batch."""
-    activations = activation_bytes(family, settings, machine)
-    decode = decode_bytes(family, settings, machine)
-    stages = (load.encoder_bytes, load.diffusion_bytes + activations, load.vae_bytes + decode)
-    peak = round((max(stages) + int(table("settings")["vram"]["reserve_bytes"])) * peak_factor(family, machine))
-    budget = budget_bytes(machine, constraints)
+def estimate(
+    family: Family,
+    settings: Settings,
+    load: Load,
+    machine: Machine,
+    constraints: Constraints,
+    holding: Holding = Holding(),
+) -> Estimate:
+    """Peak memory over the three stages, whether it fits the budget, what waits in RAM, and the time. Bytes and seconds
+    for the whole batch."""
+    budget, reserve, factor = budget_bytes(machine, constraints), reserve_bytes(), peak_factor(family, machine)
+    room = int(budget / factor) - reserve if budget else None
+    stages = stage_costs(family, settings, load, machine, holding, room)
+    peak = round((max(stage.weights_bytes + stage.working_bytes for stage in stages) + reserve) * factor)
     seconds, measured = seconds_of(family, settings, load, machine)
     return Estimate(
         vram_bytes=peak,
-        weights_bytes=load.encoder_bytes + load.diffusion_bytes + load.vae_bytes,
-        activations_bytes=activations,
-        decode_bytes=decode,
+        weights_bytes=load.weights_bytes,
+        activations_bytes=activation_bytes(family, settings, machine),
+        decode_bytes=decode_bytes(family, settings, machine),
         seconds=seconds,
         measured=measured,
         fits=peak <= budget if budget else None,
+        ram_bytes=_ram_bytes(load, machine, stages, holding),
+        stages=stages,
     )
+
+
+def stage_costs(
+    family: Family, settings: Settings, load: Load, machine: Machine, holding: Holding, room_bytes: int | None
+) -> tuple[StageCost, ...]:
+    """What each stage takes on the device; ``room_bytes`` is what weights and working memory may take there together,
+    which is filled where weights are streamed."""
+    working = {
+        Stage.ENCODE: int(table("memory")["encode"]["working_bytes"]) if load.encoder_bytes else 0,
+        Stage.SAMPLE: activation_bytes(family, settings, machine),
+        Stage.DECODE: decode_bytes(family, settings, machine),
+    }
+    weights = _on_device(load, machine, holding)
+    if holding.streams and room_bytes is not None and not shares_ram(machine):
+        floor = int(table("memory")["streamed"]["floor_bytes"])
+        for stage in (Stage.ENCODE, Stage.SAMPLE):
+            weights[stage] = min(weights[stage], max(floor, room_bytes - working[stage]))
+    return tuple(StageCost(stage, weights[stage], working[stage]) for stage in Stage)
+
+
+def _on_device(load: Load, machine: Machine, holding: Holding) -> dict[Stage, int]:
+    encoder = 0 if holding.encoder_on_cpu and not shares_ram(machine) else load.encoder_bytes
+    if shares_ram(machine):
+        return dict.fromkeys(Stage, load.weights_bytes + load.lora_bytes + load.backup_bytes)
+    if holding.offload is Offload.NONE:
+        return dict.fromkeys(Stage, load.weights_bytes - load.encoder_bytes + encoder)
+    sample = max(load.diffusion_bytes, load.second_bytes) + load.control_bytes
+    return {Stage.ENCODE: encoder, Stage.SAMPLE: sample, Stage.DECODE: load.vae_bytes}
+
+
+def _ram_bytes(load: Load, machine: Machine, stages: tuple[StageCost, ...], holding: Holding) -> int:
+    """What does not lie on the device while it samples, and what LoRAs keep in RAM. Where ComfyUI moves weights by itself
+    they stay in their files, and their pages are given back when RAM is short."""
+    if shares_ram(machine):
+        return load.weights_bytes + load.lora_bytes + load.backup_bytes
+    if machine.dynamic_vram:
+        return load.lora_bytes
+    sampling = next(stage.weights_bytes for stage in stages if stage.stage is Stage.SAMPLE)
+    return max(0, load.weights_bytes - sampling) + load.lora_bytes + load.backup_bytes
+
+
+def reserve_bytes() -> int:
+    """What ComfyUI keeps free for whatever it did not foresee."""
+    return int(table("settings")["vram"]["reserve_bytes"])
 
 
 def peak_factor(family: Family, machine: Machine) -> float:

@@ -16,6 +16,7 @@ LEVELS = tuple(Verbosity)
 MAIN = ("steps", "cfg", "guidance", "size", "sampler", "scheduler")
 MORE = ("shift", "clip_skip", "batch", "denoise", "tiled_decode", "weight_dtype")
 MODEL = ("model", "text_encoders", "vae", "second")
+SMALL_PRINT = ("vram.stages", "vram.loras")
 LONGEST_VALUE = 600
 
 
@@ -107,7 +108,7 @@ def _parameters(plan: Plan, level: int, language: str) -> Iterator[str]:
 
 def _performance(plan: Plan, level: int, language: str, measured: Measured | None) -> Iterator[str]:
     reasons = [reason for reason in plan.reasons if reason.decision in ("vram", "time")]
-    yield from _rendered((reason for reason in reasons if level >= 2 or reason.key != "vram.stages"), language)
+    yield from _rendered((reason for reason in reasons if level >= 2 or reason.key not in SMALL_PRINT), language)
     if measured is None:
         return
     yield _say("measured.time", language, seconds=f"{measured.seconds:.3g}", expected=_expected_seconds(plan))

@@ -1,121 +1,52 @@
-"""What gives way when a plan does not fit the memory or the time there is."""
+"""What gives way when a plan does not fit the memory or the time there is, and how that is told."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 
 from ..data import table
-from ..data.families import Family
-from ..plan import Constraints, Estimate, Fixed, Machine, Precision, Priority, Reason, Settings
-from .estimate import Load, budget_bytes, decode_bytes, estimate, peak_factor
-from .resolution import megapixels, shrink
-
-
-@dataclass(frozen=True)
-class Fit:
-    """Settings that fit as well as they can, what they cost, and what was given up for it."""
-
-    settings: Settings
-    estimate: Estimate
-    weight_dtype: Precision = Precision.DEFAULT
-    reasons: tuple[Reason, ...] = ()
-    warnings: tuple[Reason, ...] = ()
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a plan has to fit: the family's sizes, the person's limits, the machine. ``load_with`` gives the
-    weights in memory for a ``weight_dtype``; ``castable`` says that the loader can cast them to 8 bits."""
-
-    family: Family
-    fixed: Fixed
-    constraints: Constraints
-    machine: Machine
-    priority: Priority
-    load_with: Callable[[Precision], Load]
-    castable: bool = False
-    few_steps: bool = False
-    manual: bool = False
-    keeps_shape: bool = False
-
-    def cost(self, settings: Settings, weight_dtype: Precision = Precision.DEFAULT) -> Estimate:
-        return estimate(self.family, settings, self.load_with(weight_dtype), self.machine, self.constraints)
-
-    @property
-    def budget(self) -> int:
-        return budget_bytes(self.machine, self.constraints)
+from ..plan import Offload, Precision, Priority, Reason, Relief, Settings
+from .cheapest import Fit, Limits, cheapest, streamed_bytes, what_would_help
+from .estimate import decode_bytes, peak_factor, shares_ram
+from .resolution import megapixels
 
 
 def fit(settings: Settings, limits: Limits) -> Fit:
-    """Tile the decode, cast weights to 8 bits, take one picture at a time, shrink, take fewer steps: in this
-    order, each only when needed and never against what the person fixed."""
-    state = _tiled(Fit(settings, limits.cost(settings)), limits)
+    """The cheapest that makes the plan fit the memory, then fewer steps where time is short: each only when needed and
+    never against what the person fixed."""
+    state = cheapest(settings, limits)
+    state = replace(state, reasons=tuple(_given_up(settings, state, limits)))
+    if state.estimate.fits is False:
+        state = replace(state, estimate=replace(state.estimate, advice=what_would_help(settings, limits)))
     if not limits.manual:
-        for give_way in (_cast, _one_at_a_time, _smaller):
-            if state.estimate.fits is False:
-                state = give_way(state, limits)
         state = _quicker(state, limits)
     return _told(state, limits)
 
 
-def _with(state: Fit, limits: Limits, reason: Reason, settings: Settings | None = None, dtype: Precision | None = None) -> Fit:
-    settings, dtype = settings or state.settings, dtype or state.weight_dtype
-    return Fit(settings, limits.cost(settings, dtype), dtype, (*state.reasons, reason), state.warnings)
+def _given_up(before: Settings, state: Fit, limits: Limits) -> Iterator[Reason]:
+    """A reason for each thing that is other than it would be with memory to spare; for the decode always."""
+    yield _decode(before, state, limits)
+    if state.held.weight_dtype is not Precision.DEFAULT:
+        values = {
+            "before_bytes": limits.load(replace(state.held, weight_dtype=Precision.DEFAULT)).diffusion_bytes,
+            "after_bytes": limits.load(state.held).diffusion_bytes,
+        }
+        eight = "weight_dtype.int8" if state.held.weight_dtype is Precision.INT8 else "weight_dtype.fp8"
+        yield Reason("weight_dtype", eight, values)
+    if state.settings.batch != before.batch:
+        yield Reason("batch", "batch.limited", {"wanted": before.batch})
+    width, height = state.settings.width, state.settings.height
+    if (width, height) != (before.width, before.height):
+        wanted, pixels = f"{before.width}×{before.height}", megapixels((width, height))
+        key = "size.memory_image" if limits.keeps_shape else "size.memory"
+        yield Reason("size", key, {"width": width, "height": height, "wanted": wanted, "megapixels": pixels})
 
 
-def _tiled(state: Fit, limits: Limits) -> Fit:
-    rows = table("settings")["vram"]
-    share = rows["tile_share_low_vram" if limits.priority is Priority.LOW_VRAM else "tile_share"]
-    load = limits.load_with(state.weight_dtype)
-    needed = decode_bytes(limits.family, state.settings, limits.machine) + load.vae_bytes
-    values = {"needed_bytes": needed, "budget_bytes": limits.budget}
-    if not limits.budget or needed <= share * limits.budget:
-        return replace(state, reasons=(Reason("tiled_decode", "tiled_decode.off", values),))
-    tiled = replace(state.settings, tiled_decode=True)
-    return _with(state, limits, Reason("tiled_decode", "tiled_decode.on", values), tiled)
-
-
-def _cast(state: Fit, limits: Limits) -> Fit:
-    asked = limits.priority is Priority.LOW_VRAM or limits.constraints.max_vram_bytes is not None
-    if not (limits.castable and asked):
-        return state
-    before, after = limits.load_with(Precision.DEFAULT).diffusion_bytes, limits.load_with(Precision.FP8).diffusion_bytes
-    if after >= before:
-        return state
-    reason = Reason("weight_dtype", "weight_dtype.fp8", {"before_bytes": before, "after_bytes": after})
-    return _with(state, limits, reason, dtype=Precision.FP8)
-
-
-def _one_at_a_time(state: Fit, limits: Limits) -> Fit:
-    if state.settings.batch == 1 or limits.fixed.batch is not None:
-        return state
-    return _with(
-        state, limits, Reason("batch", "batch.limited", {"wanted": state.settings.batch}), replace(state.settings, batch=1)
-    )
-
-
-def _smaller(state: Fit, limits: Limits) -> Fit:
-    """Only where the picture itself is what does not fit: weights ComfyUI can keep in RAM, activations it cannot."""
-    if limits.fixed.width is not None or limits.fixed.height is not None:
-        return state
-    room = limits.budget - int(table("settings")["vram"]["reserve_bytes"])
-    wanted = max(state.estimate.activations_bytes, state.estimate.decode_bytes)
-    floor = limits.family.min_side**2
-    pixels = state.settings.width * state.settings.height
-    if wanted <= room or pixels <= floor:
-        return state
-    width, height = shrink(
-        limits.family, (state.settings.width, state.settings.height), max(floor, int(pixels * max(room, 1) / wanted))
-    )
-    values = {"width": width, "height": height, "wanted": f"{state.settings.width}×{state.settings.height}"}
-    key = "size.memory_image" if limits.keeps_shape else "size.memory"
-    return _with(
-        state,
-        limits,
-        Reason("size", key, {**values, "megapixels": megapixels((width, height))}),
-        replace(state.settings, width=width, height=height),
-    )
+def _decode(before: Settings, state: Fit, limits: Limits) -> Reason:
+    whole = decode_bytes(limits.family, replace(before, tiled_decode=False), limits.machine)
+    values = {"needed_bytes": whole + limits.load(state.held).vae_bytes, "budget_bytes": limits.budget}
+    return Reason("tiled_decode", "tiled_decode.on" if state.settings.tiled_decode else "tiled_decode.off", values)
 
 
 def _quicker(state: Fit, limits: Limits) -> Fit:
@@ -131,7 +62,9 @@ def _quicker(state: Fit, limits: Limits) -> Fit:
     if steps == state.settings.steps:
         return state
     values = {"value": steps, "wanted": state.settings.steps, "limit": limit}
-    return _with(state, limits, Reason("steps", "steps.time", values), replace(state.settings, steps=steps))
+    settings = replace(state.settings, steps=steps)
+    cost = replace(limits.cost(settings, state.held), relief=state.estimate.relief)
+    return replace(state, settings=settings, estimate=cost, reasons=(*state.reasons, Reason("steps", "steps.time", values)))
 
 
 def _told(state: Fit, limits: Limits) -> Fit:
@@ -141,6 +74,10 @@ def _told(state: Fit, limits: Limits) -> Fit:
     if cost.fits is False:
         key = "warn.max_vram" if constraints.max_vram_bytes is not None else "warn.memory"
         warnings.append(Reason("estimate", key, values))
+    if not shares_ram(limits.machine) and limits.machine.ram_bytes and cost.ram_bytes > limits.machine.ram_bytes:
+        warnings.append(
+            Reason("estimate", "warn.ram", {"needed_bytes": cost.ram_bytes, "free_bytes": limits.machine.ram_bytes})
+        )
     limit = constraints.max_seconds
     if limit is not None and cost.seconds is None:
         warnings.append(Reason("estimate", "warn.time_unknown", {"limit": limit}))
@@ -150,22 +87,46 @@ def _told(state: Fit, limits: Limits) -> Fit:
 
 
 def _costs(state: Fit, limits: Limits) -> tuple[Reason, ...]:
-    cost, load = state.estimate, limits.load_with(state.weight_dtype)
-    stages = {
-        "encode_bytes": load.encoder_bytes,
-        "sample_bytes": load.diffusion_bytes + cost.activations_bytes,
-        "decode_bytes": load.vae_bytes + cost.decode_bytes,
-        "peak_bytes": cost.vram_bytes,
-    }
-    fits = {True: "vram.fits", False: "vram.tight", None: "vram.unknown"}[cost.fits]
-    told = [
-        Reason("vram", fits, {"peak_bytes": cost.vram_bytes, "budget_bytes": limits.budget}),
-        Reason("vram", "vram.stages", stages),
-    ]
+    cost = state.estimate
+    told = [*_verdict(state, limits), Reason("vram", "vram.stages", {**_stages(state), "peak_bytes": cost.vram_bytes})]
     if (factor := peak_factor(limits.family, limits.machine)) != 1:
         values = {"percent": round(factor * 100), "family": limits.family.label}
         told.insert(1, Reason("vram", "vram.measured", values))
+    told += _held(state, limits)
     if cost.seconds is None:
         return (*told, Reason("time", "time.unknown"))
     key = "time.measured" if cost.measured else "time.guess"
     return (*told, Reason("time", key, {"seconds": cost.seconds, "device": limits.machine.device}))
+
+
+def _verdict(state: Fit, limits: Limits) -> Iterator[Reason]:
+    cost = state.estimate
+    values = {"peak_bytes": cost.vram_bytes, "budget_bytes": limits.budget}
+    if cost.fits and cost.relief:
+        yield Reason("vram", "vram.fits_with", {**values, "reliefs": _named(cost.relief)})
+    else:
+        yield Reason("vram", {True: "vram.fits", False: "vram.tight", None: "vram.unknown"}[cost.fits], values)
+    if cost.advice:
+        yield Reason("vram", "vram.advice", {"reliefs": _named(cost.advice)})
+
+
+def _named(reliefs: tuple[Relief, ...]) -> str:
+    return " + ".join(relief.value for relief in reliefs)
+
+
+def _stages(state: Fit) -> dict[str, int]:
+    costs = state.estimate.stages
+    return {f"{cost.stage.value}_bytes": cost.weights_bytes + cost.working_bytes for cost in costs}
+
+
+def _held(state: Fit, limits: Limits) -> Iterator[Reason]:
+    """Which models leave the device, and what that takes in RAM."""
+    held, load = state.held, limits.load(state.held)
+    if held.offload is not Offload.NONE and not shares_ram(limits.machine):
+        yield Reason("vram", f"vram.{held.offload.value}")
+    if held.encoder_on_cpu:
+        yield Reason("vram", "vram.encoder_on_cpu", {"needed_bytes": load.encoder_bytes})
+    if streamed := streamed_bytes(state.estimate, load):
+        yield Reason("vram", "vram.streamed", {"streamed_bytes": streamed})
+    if load.backup_bytes and not (shares_ram(limits.machine) or limits.machine.dynamic_vram):
+        yield Reason("vram", "vram.loras", {"kept_bytes": load.lora_bytes + load.backup_bytes})

@@ -12,18 +12,27 @@ from .resolution import shrink
 from .revise import Place, Revision, revise
 
 WARNING = "warn.out_of_memory"
+LOWER_SHARE = 0.9  # less than a tenth is within what the estimate may be off
 SMALLER_SHARE = 0.6  # of the pixels: what attends in full falls to about a third
 Step = Callable[[Plan, Place], Revision | None]
 
 
 def relieve(plan: Plan, place: Place) -> Plan | None:
     """The next cheaper plan, with a warning that says what was changed; what the person fixed stays, and what is so
-    already is skipped. ``None`` when nothing is left to give up."""
+    already is skipped. ``None`` when nothing is left to give up.
+
+    There is one retry, so where the first step would not lower the estimated peak (a tiled decode, when it is sampling
+    that takes most) the next is taken with it."""
+    done: list[Relief] = []
+    before, peak_bytes = plan, plan.estimate.vram_bytes
     for relief, step in _LADDER.items():
-        change = step(plan, place)
-        if change is not None:
-            return _told(revise(plan, change, place), relief)
-    return None
+        if (change := step(plan, place)) is None:
+            continue
+        plan = revise(plan, change, place)
+        done.append(relief)
+        if relief in _ALWAYS_HELPS or plan.estimate.vram_bytes < LOWER_SHARE * peak_bytes:
+            break
+    return _told(plan, before, done) if done else None
 
 
 def was_relieved(plan: Plan) -> bool:
@@ -31,10 +40,10 @@ def was_relieved(plan: Plan) -> bool:
     return any(warning.key == WARNING for warning in plan.warnings)
 
 
-def _told(plan: Plan, relief: Relief) -> Plan:
-    warning = Reason("memory", WARNING, {"reliefs": relief.value})
-    done = (*plan.estimate.relief, relief)
-    return replace(plan, warnings=(warning, *plan.warnings), estimate=replace(plan.estimate, relief=done))
+def _told(plan: Plan, before: Plan, done: list[Relief]) -> Plan:
+    warning = Reason("memory", WARNING, {"reliefs": " + ".join(relief.value for relief in done)})
+    reliefs = (*before.estimate.relief, *done)
+    return replace(plan, warnings=(warning, *plan.warnings), estimate=replace(plan.estimate, relief=reliefs))
 
 
 def _tiled(plan: Plan, place: Place) -> Revision | None:
@@ -66,6 +75,8 @@ def _smaller(plan: Plan, place: Place) -> Revision | None:
     return Revision(settings=replace(settings, width=width, height=height))
 
 
+# The estimate of a plan that streams fills what there is, however little it needs.
+_ALWAYS_HELPS = (Relief.AGGRESSIVE, Relief.SMALLER)
 _LADDER: dict[Relief, Step] = {
     Relief.TILED: _tiled,
     Relief.QUANTISED: _quantised,

@@ -22,9 +22,10 @@ from ..plan import (
     Settings,
 )
 from .advice import tips, trade_offs
+from .cheapest import Fit, Held, Limits
 from .check import Draft, check
 from .estimate import Load, load_of
-from .limits import Fit, Limits, fit
+from .limits import fit
 
 COSTS = ("tiled_decode", "vram", "time")  # decisions whose reasons tell what a plan costs
 ADVICE = ("tradeoff", "tip")
@@ -74,7 +75,9 @@ def revise(plan: Plan, change: Revision, place: Place) -> Plan:
     if model is None:
         return replace(_retold(plan, changed, change.reasons, place), estimate=_scaled(plan, settings))
     fitted = fit(settings, _limits(changed, model, place))
-    changed = replace(changed, settings=fitted.settings, estimate=fitted.estimate)
+    cost = replace(fitted.estimate, relief=plan.estimate.relief)
+    models = fitted.held.on(changed.models)
+    changed = replace(changed, settings=fitted.settings, estimate=cost, models=models)
     return _retold(plan, changed, (*change.reasons, *fitted.reasons), place, fitted)
 
 
@@ -84,10 +87,12 @@ def _limits(plan: Plan, model: ModelFile, place: Place) -> Limits:
     loras = _found(place.file(Kind.LORA, choice.use.name) for choice in plan.loras)
     vae = place.file(Kind.VAE, plan.models.vae)
 
-    def load(_: Precision) -> Load:
-        return load_of(model, place.machine, encoders, vae, loras, plan.models.weight_dtype)
+    second = place.file(Kind.CHECKPOINT, plan.models.second) or place.file(Kind.DIFFUSION_MODEL, plan.models.second)
 
-    request = plan.request
+    def load(weights: Precision, texts: Precision) -> Load:
+        return load_of(model, place.machine, encoders, vae, loras, weights, texts, second)
+
+    request, models = plan.request, plan.models
     return Limits(
         families()[plan.family],
         request.fixed,
@@ -97,6 +102,8 @@ def _limits(plan: Plan, model: ModelFile, place: Place) -> Limits:
         load,
         manual=True,
         keeps_shape=request.keeps_shape,
+        held=Held(models.weight_dtype, models.encoder_dtype, models.encoder_on_cpu, plan.memory),
+        unmanaged=request.mode is Mode.MANUAL and plan.memory is Offload.NONE,
     )
 
 

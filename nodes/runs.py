@@ -6,20 +6,18 @@ from __future__ import annotations
 import json
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from statistics import median
 from threading import Lock
 from typing import Any
 
 from ..files import write_whole
-from ..intelligence.estimate import timing_key
+from ..intelligence import residuals
 from ..plan import Generation, LoraChoice, Measured, Plan, Reason
 from .host import data_folder, log
 
 MAX_REMEMBERED = 256
-LAST = 5  # runs whose median is believed
-PEAK = "peak:"
 _lock = Lock()
 _started: OrderedDict[str, float] = OrderedDict()
 _ended: OrderedDict[str, Measured] = OrderedDict()
@@ -63,18 +61,23 @@ def end(generation: Generation) -> Measured | None:
             return _ended.get(generation.id)
         measured = Measured(time.perf_counter() - started, _peak())
         _put(_ended, generation.id, measured)
-    _remember(generation.plan, measured)
+    _learn(lambda known: residuals.after_run(known, generation.plan, measured))
     return measured
 
 
 def seconds_per_step() -> dict[str, float]:
-    """Measured seconds per step by ``estimate.timing_key``: the median of the last runs."""
-    return {key: median(times) for key, times in _read().items() if times and not key.startswith(PEAK)}
+    """Measured seconds per step by ``estimate.timing_key``."""
+    return residuals.seconds_per_step(_read())
 
 
 def peak_factors() -> dict[str, float]:
-    """Measured ÷ estimated peak memory by family: the median of the last runs; none on a device that does not tell."""
-    return {key.removeprefix(PEAK): median(ratios) for key, ratios in _read().items() if ratios and key.startswith(PEAK)}
+    """Measured ÷ estimated peak memory by family; none on a device that does not tell."""
+    return residuals.peak_factors(_read())
+
+
+def overflowed(plan: Plan) -> None:
+    """Note that a plan ran out of memory, so that the next one for its family takes less."""
+    _learn(lambda known: residuals.after_overflow(known, plan))
 
 
 def _put(table: OrderedDict[str, Any], key: str, value: Any) -> None:
@@ -83,25 +86,14 @@ def _put(table: OrderedDict[str, Any], key: str, value: Any) -> None:
         table.popitem(last=False)
 
 
-def _remember(plan: Plan, measured: Measured) -> None:
+def _learn(learn: Callable[[residuals.Known], residuals.Known]) -> None:
     from filelock import FileLock
 
-    learned = {timing_key(plan.family, plan.settings): measured.seconds / plan.settings.steps}
-    if measured.peak_bytes and plan.estimate.vram_bytes:
-        learned[f"{PEAK}{plan.family}"] = measured.peak_bytes / _uncorrected(plan)
     try:
         with FileLock(f"{_file()}.lock", timeout=5):
-            known = _read()
-            known |= {key: [*known.get(key, []), value][-LAST:] for key, value in learned.items()}
-            write_whole(_file(), json.dumps(known))
+            write_whole(_file(), json.dumps(learn(_read())))
     except OSError as fault:  # a lock that is held for long is one, too
         log.warning("run times are not remembered: %s", fault)
-
-
-def _uncorrected(plan: Plan) -> float:
-    """The estimate as the arithmetic had it, before what was measured earlier corrected it."""
-    factor = next((reason.values["factor"] for reason in plan.reasons if reason.key == "vram.measured"), 1.0)
-    return plan.estimate.vram_bytes / float(factor)
 
 
 def _read() -> dict[str, list[float]]:

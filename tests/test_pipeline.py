@@ -7,7 +7,22 @@ from pack.graph import build
 from pack.intelligence.analyze import analyze
 from pack.intelligence.explain import explain
 from pack.pipeline import make_plan
-from pack.plan import Analysis, Constraints, Fixed, LoraUse, Machine, Mode, Plan, Priority, Request, Settings, Taste, Verbosity
+from pack.plan import (
+    Analysis,
+    Constraints,
+    Fixed,
+    LoraUse,
+    Machine,
+    Mode,
+    Offload,
+    Plan,
+    Priority,
+    Request,
+    Settings,
+    Stage,
+    Taste,
+    Verbosity,
+)
 from pack.tests.shelf import LORAS, WORKED_EXAMPLE, checkpoint, complete_set, diffusion, gpu, library, lora, parts_of
 from pack.values import from_json, to_json
 
@@ -198,6 +213,36 @@ def test_low_vram_casts_a_split_model_to_8_bits_and_tiles_the_decode():
     made = plan("a quiet harbour", *files, machine=gpu(6), priority=Priority.LOW_VRAM)
     assert made.models.weight_dtype == "fp8_e4m3fn" and made.settings.tiled_decode
     assert {"tradeoff.fp8", "tradeoff.tiles"} <= set(keys(made.reasons))
+
+
+def test_a_plan_carries_how_its_models_are_held():
+    files = (diffusion("flux1-dev.safetensors", "flux_dev", gib=22), *parts_of("flux_dev"))
+    made = plan("a quiet harbour", *files, machine=gpu(8), priority=Priority.LOW_VRAM)
+    assert (made.memory, made.estimate.fits) == (Offload.AGGRESSIVE, True)
+    assert {stage.stage for stage in made.estimate.stages} == set(Stage)
+    classes = {node["class_type"] for node in build(made, 1).nodes.values()}
+    assert {"IIG_MemoryStrategy", "IIG_FreeMemory"} <= classes
+    assert from_json(Plan, to_json(made)) == made
+
+
+def test_with_memory_to_spare_or_on_a_cpu_a_graph_has_no_node_of_it():
+    for machine in (gpu(24), Machine("cpu", 32 * 2**30, 32 * 2**30)):
+        made = plan(machine=machine)
+        classes = {node["class_type"] for node in build(made, 1).nodes.values()}
+        assert made.memory is Offload.NONE and not [name for name in classes if name.startswith("IIG_")]
+
+
+def test_manual_leaves_memory_to_comfyui():
+    made = plan(mode=Mode.MANUAL, machine=gpu(8))
+    assert made.memory is Offload.NONE and made.estimate.fits and not made.settings.tiled_decode
+
+
+def test_both_halves_of_a_model_count_where_they_stay():
+    files = complete_set("wan22")
+    apart, together = (
+        plan("a quiet harbour", *files, machine=gpu(96), memory=memory) for memory in (Offload.BALANCED, Offload.NONE)
+    )
+    assert together.estimate.vram_bytes > apart.estimate.vram_bytes + 12 * 2**30
 
 
 def test_prompt_gets_prefix_quality_tags_and_trigger_words_once():

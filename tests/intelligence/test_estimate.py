@@ -2,8 +2,17 @@ from itertools import pairwise
 
 import pytest
 from pack.data.families import families
-from pack.intelligence.estimate import Load, activation_bytes, budget_bytes, decode_bytes, estimate, load_of, timing_key
-from pack.plan import GIB, Constraints, Machine, Precision, Settings
+from pack.intelligence.estimate import (
+    Holding,
+    Load,
+    activation_bytes,
+    budget_bytes,
+    decode_bytes,
+    estimate,
+    load_of,
+    timing_key,
+)
+from pack.plan import GIB, Constraints, Kind, Machine, ModelFile, Offload, Precision, Settings, Stage
 from pack.tests.shelf import checkpoint, diffusion, gpu, lora
 
 CPU = Machine("cpu", 0, 16 * GIB)
@@ -38,7 +47,8 @@ def test_memory_grows_with_pixels_and_batch(family):
     row, load = families()[family], Load(5 * GIB, GIB, GIB // 8, 2_000_000_000)
     costs = [estimate(row, s, load, gpu(), NO_LIMIT) for s in (settings(512, 512), settings(), settings(batch=4))]
     for less, more in pairwise(costs):
-        assert less.vram_bytes < more.vram_bytes and less.seconds < more.seconds
+        assert less.activations_bytes < more.activations_bytes and less.seconds < more.seconds
+        assert less.vram_bytes <= more.vram_bytes
         assert less.weights_bytes == more.weights_bytes
 
 
@@ -51,7 +61,85 @@ def test_weights_follow_the_dtype_they_are_used_in():
     assert load_of(checkpoint(dtype="fp8_e4m3fn"), gpu()).diffusion_bytes == on_gpu.diffusion_bytes
     flux = diffusion("f.safetensors", "flux_dev", gib=22)
     assert load_of(flux, gpu(), weight_dtype=Precision.FP8).diffusion_bytes == 11 * GIB
-    assert load_of(file, gpu(), loras=(lora("x.safetensors"),)).diffusion_bytes > on_gpu.diffusion_bytes
+
+
+def test_text_encoders_are_held_in_16_bits_everywhere():
+    encoder = ModelFile(Kind.TEXT_ENCODER, "t5.safetensors", 4 * GIB, dtype="fp32")
+    for machine in (gpu(), CPU):
+        assert load_of(checkpoint(), machine, (encoder,)).encoder_bytes == 2 * GIB
+        assert load_of(checkpoint(), machine).encoder_bytes == 1_636_000_000
+    assert load_of(checkpoint(), gpu(), encoder_dtype=Precision.INT8).encoder_bytes == 818_000_000
+
+
+def test_loras_take_ram_and_no_room_on_the_gpu():
+    plain, with_lora = (load_of(checkpoint(), gpu(), loras=stack) for stack in ((), (lora("x.safetensors"),)))
+    assert with_lora.weights_bytes == plain.weights_bytes and with_lora.lora_bytes == 220_000_000
+    row = families()["sdxl"]
+    without, beside = (estimate(row, settings(), load, gpu(24), NO_LIMIT) for load in (plain, with_lora))
+    assert beside.vram_bytes == without.vram_bytes
+    assert beside.ram_bytes - without.ram_bytes == with_lora.lora_bytes + with_lora.backup_bytes > 3 * GIB
+    on_cpu = [estimate(row, settings(), load, CPU, NO_LIMIT).vram_bytes for load in (plain, with_lora)]
+    assert on_cpu[1] > on_cpu[0] + 3 * GIB
+
+
+def test_a_controlnet_lies_beside_the_model_while_it_samples():
+    control = ModelFile(Kind.CONTROLNET, "canny.safetensors", 2 * GIB, dtype="fp16")
+    load = load_of(checkpoint(), gpu(), controls=(control,))
+    plain = load_of(checkpoint(), gpu())
+    stages = [stages_of(each, Offload.BALANCED) for each in (plain, load)]
+    assert stages[1][Stage.SAMPLE].weights_bytes == stages[0][Stage.SAMPLE].weights_bytes + 2 * GIB
+    assert stages[1][Stage.DECODE] == stages[0][Stage.DECODE]
+
+
+def stages_of(load, offload, machine=None, **holding):
+    made = Holding(offload, **holding)
+    cost = estimate(families()["sdxl"], settings(), load, machine or gpu(), NO_LIMIT, made)
+    return {stage.stage: stage for stage in cost.stages}
+
+
+def test_what_lies_on_the_device_follows_the_strategy():
+    load = load_of(checkpoint(), gpu())
+    together = load.diffusion_bytes + load.encoder_bytes + load.vae_bytes
+    assert {stage.weights_bytes for stage in stages_of(load, Offload.NONE).values()} == {together}
+    balanced = stages_of(load, Offload.BALANCED)
+    assert balanced[Stage.ENCODE].weights_bytes == load.encoder_bytes
+    assert balanced[Stage.SAMPLE].weights_bytes == load.diffusion_bytes
+    assert balanced[Stage.DECODE].weights_bytes == load.vae_bytes
+    assert stages_of(load, Offload.BALANCED, encoder_on_cpu=True)[Stage.ENCODE].weights_bytes == 0
+
+
+def test_in_shared_memory_everything_lies_together_whatever_the_strategy():
+    load = load_of(checkpoint(), CPU)
+    for offload in Offload:
+        assert {stage.weights_bytes for stage in stages_of(load, offload, CPU).values()} == {load.weights_bytes}
+
+
+def test_streamed_weights_fill_what_there_is_and_no_more():
+    row, load = families()["sdxl"], load_of(checkpoint(), gpu())
+    small = estimate(row, settings(tiled_decode=True), load, gpu(4), NO_LIMIT, Holding(Offload.AGGRESSIVE, streams=True))
+    assert small.fits and small.vram_bytes <= 4 * GIB < estimate(row, settings(), load, gpu(4), NO_LIMIT).vram_bytes
+    assert small.ram_bytes > load.weights_bytes - 3 * GIB
+    tiny = estimate(row, settings(tiled_decode=True), load, gpu(1), NO_LIMIT, Holding(Offload.AGGRESSIVE, streams=True))
+    assert not tiny.fits and tiny.stages[1].weights_bytes == 256 * MIB
+
+
+def test_a_measured_peak_leaves_less_room_for_streamed_weights():
+    row, load = families()["sdxl"], load_of(checkpoint(), gpu())
+    holding, tiled = Holding(Offload.AGGRESSIVE, streams=True), settings(tiled_decode=True)
+    made = [estimate(row, tiled, load, gpu(6, peak_factors={"sdxl": factor}), NO_LIMIT, holding) for factor in (1.0, 1.5)]
+    assert all(each.fits for each in made) and made[1].stages[1].weights_bytes < made[0].stages[1].weights_bytes - GIB
+
+
+def test_the_machine_says_what_comfyui_computes_in():
+    sdxl = families()["sdxl"]
+    twice = 2 * activation_bytes(sdxl, settings(), gpu())
+    assert activation_bytes(sdxl, settings(), gpu(compute_bytes=4)) == pytest.approx(twice, abs=1)
+    assert activation_bytes(sdxl, settings(), gpu(lean_attention=False)) == activation_bytes(sdxl, settings(), CPU)
+
+
+def test_of_a_batch_one_picture_is_decoded_at_a_time_where_room_is_short():
+    sdxl = families()["sdxl"]
+    assert decode_bytes(sdxl, settings(batch=8), gpu()) == decode_bytes(sdxl, settings(), gpu())
 
 
 def test_budget_is_the_machines_or_the_persons_limit():

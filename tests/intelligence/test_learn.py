@@ -329,12 +329,12 @@ def test_a_liked_checkpoint_decides_between_equals():
 
 
 def test_measured_peaks_correct_the_estimate_within_bounds():
-    plain = plan().estimate.vram_bytes
-    corrected = plan(machine=gpu(peak_factors={"sdxl": 1.25}))
+    plain = plan(machine=gpu(48)).estimate.vram_bytes
+    corrected = plan(machine=gpu(48, peak_factors={"sdxl": 1.25}))
     assert corrected.estimate.vram_bytes == pytest.approx(1.25 * plain, rel=1e-6)
     assert "vram.measured" in {reason.key for reason in corrected.reasons}
-    assert plan(machine=gpu(peak_factors={"sdxl": 50.0})).estimate.vram_bytes == 2 * plain
-    assert plan(machine=gpu(peak_factors={"sd15": 1.5})).estimate.vram_bytes == plain
+    assert plan(machine=gpu(48, peak_factors={"sdxl": 50.0})).estimate.vram_bytes == 2 * plain
+    assert plan(machine=gpu(48, peak_factors={"sd15": 1.5})).estimate.vram_bytes == plain
 
 
 def test_every_learned_reason_can_be_said_in_every_language():

@@ -1,7 +1,8 @@
 from pack.data.families import families
+from pack.intelligence.cheapest import Held, Limits
 from pack.intelligence.estimate import load_of, timing_key
-from pack.intelligence.limits import Limits, fit
-from pack.plan import GIB, Constraints, Fixed, Priority, Settings
+from pack.intelligence.limits import fit
+from pack.plan import GIB, Constraints, Fixed, Machine, Offload, Precision, Priority, Relief, Settings
 from pack.tests.shelf import checkpoint, diffusion, gpu
 
 
@@ -16,6 +17,8 @@ def fitted(
     manual=False,
     priority=Priority.BALANCED,
     machine=None,
+    casts_encoder=False,
+    memory=None,
     **limits,
 ):
     file = file or checkpoint()
@@ -28,10 +31,12 @@ def fitted(
             Constraints(**limits),
             machine,
             priority,
-            lambda dtype: load_of(file, machine, weight_dtype=dtype),
+            lambda weights, texts: load_of(file, machine, weight_dtype=weights, encoder_dtype=texts),
             castable,
             few_steps,
             manual,
+            casts_encoder=casts_encoder,
+            memory=memory,
         ),
     )
 
@@ -46,7 +51,7 @@ def keys(reasons):
 
 def test_what_fits_is_left_alone():
     made = fitted(settings())
-    assert made.settings == settings() and made.weight_dtype == "default" and made.warnings == ()
+    assert made.settings == settings() and made.held.weight_dtype == "default" and made.warnings == ()
     assert {"tiled_decode.off", "vram.fits", "time.guess"} <= keys(made.reasons)
 
 
@@ -64,7 +69,7 @@ def test_low_vram_tiles_earlier():
 def test_a_memory_limit_casts_a_split_model_before_anything_else():
     file = diffusion("flux.safetensors", "flux_dev", gib=22)
     made = fitted(settings(steps=20), "flux_dev", 24, file, castable=True, max_vram_bytes=16 * GIB)
-    assert made.weight_dtype == "fp8_e4m3fn" and made.estimate.fits and made.warnings == ()
+    assert made.held.weight_dtype == "fp8_e4m3fn" and made.estimate.fits and made.warnings == ()
 
 
 def test_a_batch_gives_way_unless_it_was_fixed():
@@ -74,12 +79,105 @@ def test_a_batch_gives_way_unless_it_was_fixed():
 
 
 def test_the_picture_shrinks_only_when_it_is_what_does_not_fit():
-    heavy = fitted(settings(), gib=3)
+    heavy = fitted(settings(), gib=2)
     assert (heavy.settings.width, heavy.settings.height) == (1024, 1024) and "warn.memory" in keys(heavy.warnings)
     made = fitted(settings(4096, 4096), gib=4)
     assert made.settings.width * made.settings.height < 4096 * 4096 and made.settings.width % 8 == 0
+    assert made.estimate.fits and Relief.SMALLER in made.estimate.relief and "size.memory" in keys(made.reasons)
     kept = fitted(settings(4096, 4096), gib=4, fixed=Fixed(width=4096, height=4096))
-    assert kept.settings.width == 4096
+    assert kept.settings.width == 4096 and kept.estimate.fits is False
+    assert Relief.SMALLER in kept.estimate.advice and "vram.advice" in keys(kept.reasons)
+
+
+def test_who_has_the_memory_waits_for_no_offload():
+    for priority in Priority:
+        made = fitted(settings(), gib=24, priority=priority)
+        assert made.held == Held() and made.estimate.relief == () and "vram.fits" in keys(made.reasons)
+
+
+def test_the_cheapest_relief_that_suffices_is_taken():
+    def reliefs(gib, priority=Priority.BALANCED, **more):
+        made = fitted(settings(), gib=gib, priority=priority, castable=True, **more)
+        assert made.estimate.fits and "vram.fits_with" in keys(made.reasons)
+        return made.estimate.relief
+
+    assert reliefs(8) == (Relief.BALANCED,)
+    assert reliefs(6) == (Relief.AGGRESSIVE,)
+    assert Relief.QUANTISED in reliefs(4, Priority.LOW_VRAM) and Relief.AGGRESSIVE not in reliefs(4, Priority.LOW_VRAM)
+    assert reliefs(4, Priority.QUALITY) == (Relief.TILED, Relief.AGGRESSIVE)
+
+
+def test_8_bits_are_the_first_of_the_machines_forms_and_only_where_there_is_one():
+    flux = diffusion("flux.safetensors", "flux_dev", gib=22)
+    for precision in (Precision.INT8, Precision.FP8):
+        machine = gpu(8, precisions=(precision,))
+        made = fitted(settings(steps=20), "flux_dev", file=flux, machine=machine, castable=True, priority=Priority.LOW_VRAM)
+        assert made.held.weight_dtype is precision
+        assert {"weight_dtype.int8", "weight_dtype.fp8"} & keys(made.reasons) == {
+            f"weight_dtype.{precision.value[:4].rstrip('_')}"
+        }
+    none = fitted(settings(steps=20), "flux_dev", file=flux, machine=gpu(8, precisions=()), castable=True)
+    assert none.held.weight_dtype is Precision.DEFAULT and Relief.QUANTISED not in none.estimate.relief
+
+
+def test_what_is_8_bit_already_is_not_cast():
+    flux = diffusion("flux.safetensors", "flux_dev", gib=12, dtype="fp8_e4m3fn")
+    made = fitted(settings(steps=20), "flux_dev", 8, flux, castable=True, priority=Priority.LOW_VRAM)
+    assert made.held.weight_dtype is Precision.DEFAULT and "vram.streamed" in keys(made.reasons)
+
+
+def test_text_encoders_are_kept_off_the_gpu_only_where_they_do_not_fit_it_alone():
+    whole = {"unet": 22 * GIB, "clip": 9 * GIB, "vae": GIB // 3}
+    flux = checkpoint("flux.safetensors", "flux_dev", size_bytes=32 * GIB, part_bytes=whole, dtype="bf16")
+    small, large = (fitted(settings(steps=20), "flux_dev", gib, flux) for gib in (8, 12))
+    assert small.held.encoder_on_cpu and "vram.encoder_on_cpu" in keys(small.reasons)
+    assert large.held.offload is Offload.AGGRESSIVE and not large.held.encoder_on_cpu
+    cast = fitted(settings(steps=20), "flux_dev", 8, flux, castable=True, casts_encoder=True, priority=Priority.LOW_VRAM)
+    assert cast.held.encoder_dtype is Precision.FP8 and not cast.held.encoder_on_cpu
+
+
+def test_a_fixed_strategy_is_obeyed():
+    for memory in Offload:
+        made = fitted(settings(), gib=24, memory=memory)
+        assert made.held.offload is memory and made.estimate.fits
+    tight = fitted(settings(), gib=8, memory=Offload.NONE)
+    assert tight.held.offload is Offload.NONE and Relief.BALANCED in tight.estimate.advice
+    assert fitted(settings(), gib=24, memory=Offload.AGGRESSIVE).settings.tiled_decode
+
+
+def test_where_comfyui_moves_weights_by_itself_no_strategy_is_chosen():
+    flux = diffusion("flux.safetensors", "flux_dev", gib=22)
+    for gib in (6, 8, 12):
+        made = fitted(settings(steps=20), "flux_dev", file=flux, machine=gpu(gib, dynamic_vram=True))
+        assert made.estimate.fits and made.held.offload is Offload.NONE and "vram.streamed" in keys(made.reasons)
+
+
+def test_a_limit_of_the_persons_is_not_filled_with_streamed_weights():
+    flux = diffusion("flux.safetensors", "flux_dev", gib=22)
+    made = fitted(settings(steps=20), "flux_dev", 24, flux, max_vram_bytes=10 * GIB)
+    assert made.estimate.fits is False and "warn.max_vram" in keys(made.warnings)
+
+
+def test_too_little_ram_for_what_waits_there_is_avoided_or_told():
+    flux = diffusion("flux.safetensors", "flux_dev", gib=22)
+    short = fitted(settings(steps=20), "flux_dev", file=flux, machine=gpu(12, ram_bytes=8 * GIB), castable=True)
+    assert short.held.weight_dtype is Precision.FP8 and "warn.ram" not in keys(short.warnings)
+    told = fitted(settings(steps=20), "flux_dev", file=flux, machine=gpu(12, ram_bytes=8 * GIB))
+    assert "warn.ram" in keys(told.warnings)
+
+
+def test_a_cpu_needs_no_strategy():
+    machine = Machine("cpu", 32 * GIB, 32 * GIB)
+    made = fitted(settings(), machine=machine, castable=True)
+    assert made.held == Held() and made.estimate.fits and made.estimate.relief == ()
+    short = fitted(settings(), machine=Machine("cpu", 20 * GIB, 20 * GIB), castable=True)
+    assert short.held.offload is Offload.NONE and short.estimate.relief == (Relief.TILED,)
+
+
+def test_manual_changes_nothing_and_says_what_would_help():
+    made = fitted(settings(4096, 4096), gib=8, manual=True)
+    assert made.settings == settings(4096, 4096) and made.held == Held() and made.estimate.fits is False
+    assert made.estimate.advice and made.estimate.relief == ()
 
 
 def test_a_memory_limit_that_cannot_be_met_is_told():
@@ -109,7 +207,7 @@ def test_a_picture_that_keeps_its_shape_is_not_said_to_have_sides():
         Constraints(),
         gpu(4),
         Priority.BALANCED,
-        lambda dtype: load_of(checkpoint(), gpu(4), weight_dtype=dtype),
+        lambda dtype, _: load_of(checkpoint(), gpu(4), weight_dtype=dtype),
         keeps_shape=True,
     )
     assert "size.memory_image" in keys(fit(settings(4096, 4096), image).reasons)

@@ -1,10 +1,11 @@
 """What a plan gives up after the memory ran out."""
 
 from pack.intelligence.analyze import analyze
+from pack.intelligence.explain import render
 from pack.intelligence.relief import relieve, was_relieved
 from pack.intelligence.revise import Place
 from pack.pipeline import make_plan
-from pack.plan import Fixed, Mode, Offload, Plan, Precision, Request, Taste
+from pack.plan import GIB, Fixed, Mode, Offload, Plan, Precision, Relief, Request, Taste
 from pack.tests.shelf import checkpoint, gpu, library
 
 MACHINE = gpu(24)
@@ -47,3 +48,26 @@ def test_what_the_person_fixed_stays():
     last = ladder(planned(fixed=fixed, memory=Offload.NONE))[-1]
     assert (last.settings.width, last.memory) == (1024, Offload.NONE)
     assert ladder(planned(mode=Mode.MANUAL))[-1].models.weight_dtype is Precision.DEFAULT
+
+
+def test_a_step_that_would_not_help_is_taken_with_the_next():
+    """Where sampling takes most, a tiled decode alone would fail the only retry."""
+    shelf = library(checkpoint("sd_xl_big.safetensors", part_bytes={"unet": 18 * GIB, "clip": GIB, "vae": GIB // 8}))
+    place = Place(shelf, gpu(20))
+    plan = make_plan(Request("a quiet harbour"), analyze("a quiet harbour"), shelf, Taste(), place.machine)
+    relieved = relieve(plan, place)
+    assert plan.memory is Offload.BALANCED and plan.models.weight_dtype is Precision.DEFAULT
+    assert relieved.settings.tiled_decode and relieved.models.weight_dtype is Precision.FP8
+    said = render(relieved.warnings[0])
+    assert "tiled decode + 8-bit weights" in said and "8-bit" in said
+    assert relieved.estimate.relief == (Relief.BALANCED, Relief.TILED, Relief.QUANTISED)
+
+
+def test_nothing_is_left_to_give_up_in_the_end():
+    last = ladder(planned())[-1]
+    assert relieve(last, PLACE) is None
+
+
+def test_a_model_the_library_does_not_know_can_still_be_drawn_cheaper():
+    relieved = relieve(planned(), Place(library(), MACHINE))
+    assert relieved.settings.tiled_decode
