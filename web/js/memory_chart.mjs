@@ -4,8 +4,8 @@ import { element, gib, speaker } from "./speaking.mjs";
 const SVG = "http://www.w3.org/2000/svg";
 const SPAN_S = 120, GAP_S = 5; // a longer pause between two readings is a gap in the line
 const WIDTH = 240, HEIGHT = 80;
-const COLOURS = ["#3b82f6", "#a855f7", "#ec4899", "#14b8a6"]; // told from each other on dark and on light; RAM is dashed, too
-const RAM_COLOUR = "#f59e0b";
+const COLOURS = ["#2563eb", "#9333ea", "#db2777", "#0d9488"]; // contrast of 3:1 on the dark and on the light theme; RAM is dashed, too
+const RAM_COLOUR = "#c2410c";
 
 const say = speaker({
   en: { title: "Memory in use, last two minutes", line: "{name} {used} of {total} ({percent} %)", span: "2 min ago", now: "now" },

@@ -12,7 +12,8 @@ const say = speaker({
   en: {
     models: "Loaded models", none: "None.", pool: "Pool", given: "Memory given back", actions: "Give memory back",
     free_models: "Free models", free_all: "Free everything", part: "{loaded} of {size}", kept: "{count} in RAM: {size} of at most {limit}",
-    rate: "{percent} % of requests needed no loading", evicted: "had to leave: {count}", freed: "{size} were given back.",
+    rate: "{hits} of {asked} requests needed no loading ({percent} %)", evicted: "had to leave: {count}",
+    freed: "{size} were given back.", nothing: "Done; no memory came free by it.", title: "Memory",
     later: "It is given back when the prompt is over.", empty: "Nothing kept yet.", never: "Nothing so far.", waiting: "Reading…",
     models_hint: "Models leave the GPU; they are loaded again when they are needed",
     all_hint: "Models and cached results leave GPU and RAM; the next run loads anew",
@@ -20,7 +21,8 @@ const say = speaker({
   es: {
     models: "Modelos cargados", none: "Ninguno.", pool: "Reserva", given: "Memoria devuelta", actions: "Devolver memoria",
     free_models: "Liberar modelos", free_all: "Liberar todo", part: "{loaded} de {size}", kept: "{count} en la RAM: {size} de {limit} como máximo",
-    rate: "El {percent} % de las peticiones no necesitó carga", evicted: "tuvieron que salir: {count}", freed: "Se devolvieron {size}.",
+    rate: "{hits} de {asked} peticiones sin cargar nada ({percent} %)", evicted: "tuvieron que salir: {count}",
+    freed: "Se devolvieron {size}.", nothing: "Hecho; con ello no se liberó memoria.", title: "Memoria",
     later: "Se devuelve cuando acabe el prompt.", empty: "Aún no guarda nada.", never: "Nada hasta ahora.", waiting: "Leyendo…",
     models_hint: "Los modelos salen de la GPU; se cargan de nuevo cuando hagan falta",
     all_hint: "Los modelos y resultados guardados salen de la GPU y la RAM; la próxima ejecución carga de nuevo",
@@ -29,6 +31,7 @@ const say = speaker({
 
 const STYLE = `
 .iig-memory { padding: 0.75rem; display: flex; flex-direction: column; gap: 0.75rem; font-size: 0.85rem; line-height: 1.4; }
+.iig-memory h2 { font-size: 1.05rem; margin: 0; font-weight: 600; }
 .iig-memory h3 { font-size: 0.9rem; margin: 0 0 0.25rem; font-weight: 600; }
 .iig-memory ul { list-style: none; margin: 0; padding: 0; display: flex; flex-direction: column; gap: 0.35rem; }
 .iig-memory li { overflow-wrap: anywhere; }
@@ -97,7 +100,8 @@ function frame(drawn, parts) {
   const section = (key) => element("section", { "aria-label": say(key) }, element("h3", {}, say(key)), parts[key]);
   const buttons = element("div", { class: "buttons", role: "group", "aria-label": say("actions") });
   buttons.append(button("free_models", "models_hint", "models", parts.status), button("free_all", "all_hint", "everything", parts.status));
-  return element("div", { class: "iig-memory" }, drawn.element, buttons, parts.status, section("models"), section("pool"), section("given"));
+  const title = element("h2", {}, say("title"));
+  return element("div", { class: "iig-memory" }, title, drawn.element, buttons, parts.status, section("models"), section("pool"), section("given"));
 }
 
 function button(key, hint, what, status) {
@@ -106,7 +110,7 @@ function button(key, hint, what, status) {
     made.disabled = true;
     try {
       const { freed_bytes, later } = await ask("/memory/free", { what });
-      status.textContent = later ? say("later") : say("freed", { size: gib(freed_bytes) });
+      status.textContent = later ? say("later") : say(freed_bytes ? "freed" : "nothing", { size: gib(freed_bytes) });
     } catch (fault) {
       status.textContent = fault.message;
     } finally {
@@ -131,10 +135,10 @@ function models({ models: held }) {
   });
 }
 
-function pool({ entries, size_bytes, limit_bytes, hit_rate, evictions }) {
+function pool({ entries, size_bytes, limit_bytes, hits, misses, hit_rate, evictions }) {
   if (!entries.length && hit_rate === null) return [];
   const told = [say("kept", { count: entries.length, size: gib(size_bytes), limit: gib(limit_bytes) })];
-  if (hit_rate !== null) told.push(say("rate", { percent: Math.round(hit_rate * 100) }));
+  if (hit_rate !== null) told.push(say("rate", { hits, asked: hits + misses, percent: Math.round(hit_rate * 100) }));
   if (evictions) told.push(say("evicted", { count: evictions }));
   const rows = [...entries].reverse().map((entry) => {
     const size = element("span", { class: "quiet" }, [gib(entry.size_bytes), entry.dtype, entry.device].filter(Boolean).join(" · "));

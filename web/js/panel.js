@@ -12,12 +12,12 @@ const say = speaker({
   en: {
     tooltip: "Intelligent Generation: memory", views: "Views", memory: "Memory", cleaned: "Memory given back: {size}",
     retried: "Out of memory", freed: "Memory given back: {size}", later: "Memory is given back when the prompt is over.",
-    refused: "No memory was given back",
+    refused: "No memory was given back", nothing: "Done; no memory came free by it.",
   },
   es: {
     tooltip: "Intelligent Generation: memoria", views: "Vistas", memory: "Memoria", cleaned: "Memoria devuelta: {size}",
     retried: "Falta memoria", freed: "Memoria devuelta: {size}", later: "La memoria se devuelve cuando acabe el prompt.",
-    refused: "No se devolvió memoria",
+    refused: "No se devolvió memoria", nothing: "Hecho; con ello no se liberó memoria.",
   },
 });
 
@@ -63,10 +63,10 @@ class Panel {
   }
 }
 
-export async function free(what) {
+async function free(what) {
   try {
     const { freed_bytes, later } = await ask("/memory/free", { what });
-    toast("info", later ? say("later") : say("freed", { size: gib(freed_bytes) }));
+    toast("info", later ? say("later") : say(freed_bytes ? "freed" : "nothing", { size: gib(freed_bytes) }));
   } catch (fault) {
     toast("error", say("refused"), fault.message);
   }
