@@ -9,7 +9,6 @@ external cache providers for this; ours remembers what leads to the sampler for 
 from __future__ import annotations
 
 import asyncio
-import gc
 import time
 from collections import OrderedDict
 from threading import Lock
@@ -118,6 +117,7 @@ async def register_provider() -> None:
 
 async def _let_go_once_unloaded() -> None:
     """ComfyUI unloads in its worker, when that is idle; a worker that is not comes by itself."""
+    from ..memory.release import sweep
     from .pooling import pool
 
     deadline = time.monotonic() + UNLOADED_WITHIN_S
@@ -126,7 +126,8 @@ async def _let_go_once_unloaded() -> None:
         if not models_are_loaded():
             KEEPER.let_go()
             pool().let_go()
-            await asyncio.to_thread(gc.collect)
+            await asyncio.sleep(UNLOADED_CHECK_S)  # its results go just after its models
+            await asyncio.to_thread(sweep)
             return
 
 
