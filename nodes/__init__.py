@@ -13,6 +13,7 @@ from .batches import BatchVariations, ContactSheet
 from .feedback import FeedbackInsights, RateImage
 from .hub import DownloadModel, ModelInfo, SearchHub
 from .keep import forget_with_host, register_provider
+from .loaders import LoadCheckpoint, LoadDiffusionModel
 from .lora import ApplyLoraStack, CheckLora
 from .memory import FreeMemory, MemoryStrategy, Pooled
 from .monitor import MemoryMonitor
@@ -50,6 +51,8 @@ class IntelligentGeneration(ComfyExtension):
             FeedbackInsights,
             BatchVariations,
             ContactSheet,
+            LoadCheckpoint,
+            LoadDiffusionModel,
             MemoryStrategy,
             FreeMemory,
             Pooled,

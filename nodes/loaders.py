@@ -1,0 +1,154 @@
+"""Loaders that hold weights in the precision that is asked for, or in the best one that fits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from comfy_api.latest import io
+
+from ..choices import Kind, Precision
+from ..errors import BadRequest, MissingModel
+from . import asking, host, schema
+
+_AUTO = "auto"
+_PRECISIONS = [_AUTO, *(form.value for form in Precision)]
+_ALIASES = ["fp8", "int8", "quantize", "weight dtype", "cuantizar", "8 bits"]
+
+
+class LoadCheckpoint(io.ComfyNode):
+    """A checkpoint with the precision of its parts and the place of its text encoder."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        inputs = [
+            _file("ckpt_name", Kind.CHECKPOINT),
+            _precision("weight_dtype"),
+            _precision("encoder_dtype"),
+            io.Combo.Input("encoder_device", options=["default", "cpu"], default="default"),
+            io.AnyType.Input("after", optional=True),
+        ]
+        outputs = [io.Model.Output("model"), io.Clip.Output("clip"), io.Vae.Output("vae"), io.String.Output("report")]
+        return schema.schema("IIG_LoadCheckpoint", inputs, outputs, search_aliases=_ALIASES)
+
+    @classmethod
+    def fingerprint_inputs(cls, ckpt_name: str = "", **_: Any) -> str:
+        return state_of(Kind.CHECKPOINT, ckpt_name)
+
+    @classmethod
+    def execute(
+        cls,
+        ckpt_name: str,
+        weight_dtype: str = _AUTO,
+        encoder_dtype: str = _AUTO,
+        encoder_device: str = "default",
+        after: Any = None,
+    ) -> io.NodeOutput:
+        from ..memory.load import load_checkpoint
+        from .pooling import pooled
+
+        language = host.language("auto")
+        with host.speaking(language):
+            path = _path(Kind.CHECKPOINT, ckpt_name)
+            forms = (_settled(weight_dtype), _settled(encoder_dtype))
+            options = (*forms, _device(encoder_device))
+
+            def load() -> tuple[Any, ...]:
+                loaded = load_checkpoint(path, *options, embeddings=embedding_folders())
+                return loaded.model, loaded.clip, loaded.vae, loaded.reasons
+
+            model, clip, vae, reasons = pooled("checkpoint", [path], options, load, "/".join(forms), encoder_device)
+        return io.NodeOutput(model, clip, vae, report(ckpt_name, model, reasons, language))
+
+
+class LoadDiffusionModel(io.ComfyNode):
+    """A diffusion model's own file in the precision that is asked for."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        inputs = [
+            _file("unet_name", Kind.DIFFUSION_MODEL),
+            _precision("weight_dtype"),
+            io.AnyType.Input("after", optional=True),
+        ]
+        outputs = [io.Model.Output("model"), io.String.Output("report")]
+        return schema.schema("IIG_LoadDiffusionModel", inputs, outputs, search_aliases=_ALIASES)
+
+    @classmethod
+    def fingerprint_inputs(cls, unet_name: str = "", **_: Any) -> str:
+        return state_of(Kind.DIFFUSION_MODEL, unet_name)
+
+    @classmethod
+    def execute(cls, unet_name: str, weight_dtype: str = _AUTO, after: Any = None) -> io.NodeOutput:
+        from ..memory.load import load_diffusion_model
+        from .pooling import pooled
+
+        language = host.language("auto")
+        with host.speaking(language):
+            path = _path(Kind.DIFFUSION_MODEL, unet_name)
+            form = _settled(weight_dtype)
+
+            def load() -> tuple[Any, ...]:
+                loaded = load_diffusion_model(path, form)
+                return loaded.model, loaded.reasons
+
+            model, reasons = pooled("diffusion_model", [path], (form,), load, form)
+        return io.NodeOutput(model, report(unet_name, model, reasons, language))
+
+
+def state_of(kind: Kind, name: str) -> str:
+    """The file as it lies there now: another one under its name is another model."""
+    path = host.model_path(kind, name)
+    try:
+        return f"{path}@{path.stat().st_mtime_ns}" if path else ""
+    except OSError:
+        return str(path)
+
+
+def embedding_folders() -> list[str]:
+    """Where text encoders look for textual inversions."""
+    return [str(folder) for folder in host.model_folders().get(Kind.EMBEDDING, ())]
+
+
+def report(name: str, model: Any, reasons: tuple[Any, ...], language: str) -> str:
+    """What was loaded, how and why, as Markdown."""
+    from ..intelligence.explain import render
+    from ..plan import Reason
+
+    size = Reason("size", "load.size", {"name": name, "size_bytes": int(model.model_size())})
+    return "\n".join([render(size, language), *(f"- {_labelled(reason, language)}" for reason in reasons)])
+
+
+def _labelled(reason: Any, language: str) -> str:
+    from ..intelligence.explain import render
+    from ..plan import Reason
+
+    part = render(Reason("part", f"load.part.{reason.decision}"), language)
+    return f"{part}: {render(reason, language)}"
+
+
+def _file(name: str, kind: Kind) -> Any:
+    import folder_paths
+
+    return io.Combo.Input(name, options=folder_paths.get_filename_list(kind.value))
+
+
+def _precision(name: str) -> Any:
+    return io.Combo.Input(name, options=_PRECISIONS, default=_AUTO)
+
+
+def _settled(text: str) -> str:
+    return text if text == _AUTO else asking.choice(Precision, text).value
+
+
+def _device(text: str) -> str:
+    if text not in ("default", "cpu"):
+        raise BadRequest("not_a_choice", value=text, choices="default, cpu")
+    return text
+
+
+def _path(kind: Kind, name: str) -> Path:
+    path = host.model_path(kind, name)
+    if path is None:
+        raise MissingModel("model_file_gone", name=name)
+    return path
