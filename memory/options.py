@@ -16,7 +16,7 @@ from ..values import from_json, refuse
 FILE = "memory.json"
 ENVIRONMENT = "INTELLIGENT_GENERATION_MEMORY_"
 MOST_POOL_GB = 4096.0
-MOST_CLEAN_BELOW = 0.5
+MOST_CLEAN_BELOW = 0.95
 # A third leaves room for the models in use (which ComfyUI holds, too), the system and the browser; two SDXL
 # checkpoints of 7 GB fit into a third of 48 GB, and one into a third of 24 GB.
 POOL_SHARE = 1 / 3
@@ -26,7 +26,7 @@ _FLAGS = {**dict.fromkeys(("0", "false", "no", "off"), False), **dict.fromkeys((
 @dataclass(frozen=True)
 class MemoryOptions:
     """``pool_gb`` (decimal gigabytes) is how much RAM loaded models may keep; ``None`` = a third of it, 0 = none. Under
-    ``clean_below``, the share of RAM or of a device's memory that is free, 0–0.5, memory is tidied (0 = never). ``retry``
+    ``clean_below``, the share of RAM or of a device's memory that is free, 0–0.95, memory is tidied (0 = never). ``retry``
     queues a prompt once more, with a plan that takes less, after it ran out of memory."""
 
     pool_gb: float | None = None

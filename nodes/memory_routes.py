@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import time
 from dataclasses import asdict
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from ..errors import BadRequest
 from ..memory.options import change_options as change
 from ..memory.options import read_options
+from ..memory.release import WHAT, ask_host, sweep
 from ..memory_report import figures, report
 from ..plan import Verbosity
 from ..readout import Readout
@@ -22,7 +22,6 @@ from .listening import LONGEST_S, MOST_CLIENTS, listeners
 from .pooling import note_clean_up, pool
 from .watching import readout, worker_held
 
-WHAT = ("models", "pool", "everything")
 FREED_WITHIN_S = 20.0
 CHECK_S = 0.1
 
@@ -69,7 +68,7 @@ def free(asked: Asked) -> dict[str, Any]:
     what = one_of(asked.text("what"), WHAT)
     before = readout()
     if what != "pool":
-        _ask_host(what)
+        ask_host(unload=True, results=what == "everything")  # as ComfyUI's own button, on dynamic VRAM, too
     if what != "models":
         pool().forget()
     if what == "everything":
@@ -81,15 +80,6 @@ def free(asked: Asked) -> dict[str, Any]:
     return {"what": what, "freed_bytes": freed, "later": later}
 
 
-def _ask_host(what: str) -> None:
-    """As ``POST /free`` does: ComfyUI's worker unloads, when it has nothing else to do."""
-    from server import PromptServer
-
-    PromptServer.instance.prompt_queue.set_flag("unload_models", True)
-    if what == "everything":
-        PromptServer.instance.prompt_queue.set_flag("free_memory", True)
-
-
 def _went() -> bool:
     """Wait until the worker did what it was asked for; then what was set aside goes, while it is held. False while a
     prompt runs: what was set aside goes when the worker comes by."""
@@ -99,7 +89,7 @@ def _went() -> bool:
             if held and not _flags():
                 pool().let_go()
                 KEEPER.let_go()
-                gc.collect()
+                sweep()
                 return True
         time.sleep(CHECK_S)
     return False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -58,6 +57,7 @@ def worker_held() -> Iterator[bool]:
 
 def _tidy_ram(share: float) -> int:
     from ..memory.reading import ram
+    from ..memory.release import sweep
     from ..plan import Reason
 
     now = ram()
@@ -65,7 +65,8 @@ def _tidy_ram(share: float) -> int:
         return 0
     freed = pool().relieve(coming_bytes=int(max(0.0, share - FREE_SHARE) * now.total_bytes))
     pool().let_go()
-    gc.collect()
+    if freed:
+        sweep()
     _tell(freed, Reason("memory", "clean.low_ram", {"free_bytes": now.free_bytes, "total_bytes": now.total_bytes}))
     return freed
 

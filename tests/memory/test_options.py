@@ -27,7 +27,7 @@ def test_changes_are_kept_beside_what_was_set_before(tmp_path):
         {"pool_gb": -1},
         {"pool_gb": 1e9},
         {"pool_gb": float("nan")},
-        {"clean_below": 0.6},
+        {"clean_below": 1},
         {"clean_below": -0.1},
         {"clean_below": None},
         {"retry": "perhaps"},
