@@ -35,40 +35,36 @@ def model_folders() -> dict[Kind, list[Path]]:
 
 def machine(seconds_per_step: dict[str, float], peak_factors: dict[str, float]) -> Machine:
     """This machine as a plan may count on it: memory in whole GiB, less what others use, our own loaded
-    models counted as free."""
+    models, and those that wait in the pool, counted as free."""
     import comfy.model_management as management
     import comfy.samplers
     import comfyui_version
     import psutil
 
+    from ..memory.load import machine_forms
+    from ..memory.reading import has_dynamic_vram
     from ..plan import GIB, Machine
+    from .pooling import pool
 
-    device = management.get_torch_device()
+    device, pooled = management.get_torch_device(), pool().state().size_bytes
     ours = sum(loaded.model_loaded_memory() for loaded in management.current_loaded_models if loaded.device == device)
+    in_ram = pooled if device.type == "cpu" else max(0, pooled - ours)  # on a GPU the pool's loaded models are there
     total, free = management.get_total_memory(device), management.get_free_memory(device)
     halves = management.should_use_fp16(device) or management.should_use_bf16(device)
     return Machine(
         device=device.type,
-        vram_bytes=int(min(total, free + ours) // GIB * GIB),
-        ram_bytes=int(psutil.virtual_memory().available // GIB * GIB),
+        vram_bytes=int(min(total, free + (max(ours, pooled) if device.type == "cpu" else ours)) // GIB * GIB),
+        ram_bytes=int((psutil.virtual_memory().available + in_ram) // GIB * GIB),
         host_version=comfyui_version.__version__,
         compute_bytes=2 if halves else 4,
         lean_attention=management.xformers_enabled() or management.pytorch_attention_flash_attention(),
         dynamic_vram=has_dynamic_vram(),
+        precisions=machine_forms(),
         samplers=tuple(comfy.samplers.KSampler.SAMPLERS),
         schedulers=tuple(comfy.samplers.KSampler.SCHEDULERS),
         seconds_per_step=seconds_per_step,
         peak_factors=peak_factors,
     )
-
-
-def has_dynamic_vram() -> bool:
-    """Whether this ComfyUI keeps weights in their files and moves them to the GPU by itself, as they are used."""
-    try:
-        import comfy.memory_management as dynamic
-    except ImportError:  # hosts before 0.4x
-        return False
-    return bool(getattr(dynamic, "aimdo_enabled", False))
 
 
 def language(chosen: str) -> str:
