@@ -36,6 +36,8 @@ from .plan import (
 if TYPE_CHECKING:
     from .intelligence.ranking import Vectors
 
+MOST_MOVABLE = 2  # ComfyUI's loaders of three and four text encoders have no choice of device
+
 
 def make_plan(
     request: Request,
@@ -150,6 +152,7 @@ def _limits(
         keeps_shape=request.keeps_shape,
         memory=request.memory,
         unmanaged=request.mode is Mode.MANUAL and request.memory is None,
+        encoder_moves=len(encoders) <= MOST_MOVABLE,
     )
 
 

@@ -93,7 +93,7 @@ class Family:
 
     def runs_on(self, host_version: str) -> bool:
         """Whether a ComfyUI of this version ("0.33.0") knows the family."""
-        return self.min_host is None or _version(host_version) >= _version(self.min_host)
+        return self.min_host is None or version_of(host_version) >= version_of(self.min_host)
 
     def half_of(self, name: str) -> int | None:
         """0 or 1 where a file's name says which half of a two-part model it belongs to."""
@@ -215,7 +215,8 @@ def _by_priority(given: Mapping[str, Any]) -> dict[str, Any]:
     return {priority.value: given.get(priority.value, usual) for priority in Priority}
 
 
-def _version(text: str) -> tuple[int, ...]:
+def version_of(text: str) -> tuple[int, ...]:
+    """ "0.33.0" as numbers that compare."""
     return tuple(int(number) for number in re.findall(r"\d+", text)[:3])
 
 

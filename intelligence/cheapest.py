@@ -24,7 +24,17 @@ from ..plan import (
     Stage,
     StageCost,
 )
-from .estimate import Holding, Load, budget_bytes, decode_bytes, estimate, peak_factor, reserve_bytes, shares_ram
+from .estimate import (
+    Holding,
+    Load,
+    budget_bytes,
+    decode_bytes,
+    estimate,
+    peak_factor,
+    reserve_bytes,
+    shares_ram,
+    streamed_bytes,
+)
 from .resolution import shrink
 
 _OFFLOADS = {Relief.BALANCED: Offload.BALANCED, Relief.AGGRESSIVE: Offload.AGGRESSIVE}
@@ -65,7 +75,8 @@ class Limits:
     """What a plan has to fit: the family's sizes, the person's limits, the machine. ``load_with`` gives the
     weights in memory for the precisions of model and text encoders; ``castable`` and ``casts_encoder`` say which of them
     the loader can cast. ``memory`` is the strategy the person fixed, ``held`` how the models are held to begin with;
-    ``unmanaged`` says that the graph says nothing of memory, so that ComfyUI makes room for each stage by itself."""
+    ``unmanaged`` says that the graph says nothing of memory, so that ComfyUI makes room for each stage by itself,
+    ``encoder_moves`` that the loader of the text encoders can keep them on the CPU."""
 
     family: Family
     fixed: Fixed
@@ -81,6 +92,7 @@ class Limits:
     memory: Offload | None = None
     held: Held = Held()
     unmanaged: bool = False
+    encoder_moves: bool = True
 
     def cost(self, settings: Settings, held: Held = Held()) -> Estimate:
         return estimate(self.family, settings, self.load(held), self.machine, self.constraints, self.holding(held))
@@ -95,7 +107,8 @@ class Limits:
 
     def streams(self, offload: Offload) -> bool:
         """ComfyUI fills what the machine has: of a limit below that it knows nothing."""
-        limited = self.constraints.max_vram_bytes is not None and self.budget < self.machine.vram_bytes
+        limit, there = self.constraints.max_vram_bytes, self.machine.vram_bytes
+        limited = limit is not None and (not there or limit < there)
         return not limited and (self.machine.dynamic_vram or offload is Offload.AGGRESSIVE)
 
     @property
@@ -124,12 +137,6 @@ def what_would_help(settings: Settings, limits: Limits) -> tuple[Relief, ...]:
     free = replace(limits, fixed=Fixed(), memory=None, manual=False, unmanaged=False)
     found = cheapest(settings, free)
     return found.estimate.relief if found.estimate.fits else ()
-
-
-def streamed_bytes(cost: Estimate, load: Load) -> int:
-    """Weights of the model that draws which are fetched from RAM at each step."""
-    sampling = next((stage.weights_bytes for stage in cost.stages if stage.stage is Stage.SAMPLE), 0)
-    return max(0, max(load.diffusion_bytes, load.second_bytes) + load.control_bytes - sampling)
 
 
 def relieved(settings: Settings, limits: Limits, reliefs: tuple[Relief, ...]) -> Fit | None:
@@ -190,7 +197,7 @@ def _held(limits: Limits, reliefs: tuple[Relief, ...]) -> Held | None:
         if cast is None:
             return None
         held = cast
-    if _leaves_device(held, limits) and not _encoder_fits(held, limits):
+    if limits.encoder_moves and _leaves_device(held, limits) and not _encoder_fits(held, limits):
         held = replace(held, encoder_on_cpu=True)
     return held
 
@@ -253,5 +260,5 @@ def leaves_room(way: Fit, limits: Limits) -> bool:
 def _seconds(way: Fit, limits: Limits) -> float:
     rows = table("memory")
     given_up = sum(float(rows["cost"][relief.value][limits.priority.value]) for relief in way.estimate.relief)
-    fetched = streamed_bytes(way.estimate, limits.load(way.held)) / GIB * float(rows["streamed"]["seconds_per_gib"])
+    fetched = streamed_bytes(way.estimate.stages, limits.load(way.held)) / GIB * float(rows["streamed"]["seconds_per_gib"])
     return given_up + fetched * way.settings.steps

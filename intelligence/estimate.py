@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..data import table
-from ..data.families import Family
-from ..plan import Constraints, Estimate, Machine, ModelFile, Offload, Precision, Settings, Stage, StageCost
+from ..data.families import Family, version_of
+from ..plan import GIB, Constraints, Estimate, Machine, ModelFile, Offload, Precision, Settings, Stage, StageCost
 
 MIB = 1024**2
 # Bytes per weight by the registry's dtype names; what is not listed counts as 16 bit.
@@ -150,13 +150,18 @@ def decode_bytes(family: Family, settings: Settings, machine: Machine) -> int:
     """Working memory of the VAE decode (``comfy/sd.py`` memory_used_decode; AutoencoderKL: 2178 × 64 × element
     size per latent pixel of 8 × 8) for one picture: of a batch ComfyUI decodes as many at a time as there is room for.
     A tiled decode needs what one tile needs."""
-    rows = table("settings")
-    factor = rows["decode"]["architecture"].get(family.architecture, rows["decode"]["default"])
     element = 2 if on_gpu(machine) else 4
     pixels = settings.width * settings.height
     if settings.tiled_decode:
-        pixels = min(pixels, rows["tile"]["side"] ** 2)
-    return int(pixels * factor * element)
+        pixels = min(pixels, table("settings")["tile"]["side"] ** 2)
+    return int(pixels * _decode_factor(family.architecture, machine.host_version) * element)
+
+
+def _decode_factor(architecture: str, host: str) -> float:
+    rows = table("settings")["decode"]
+    if host != Machine().host_version and version_of(host) < version_of(rows["older"]["before"]):
+        return float(rows["older"].get(architecture, rows["architecture"].get(architecture, rows["default"])))
+    return float(rows["architecture"].get(architecture, rows["default"]))
 
 
 def estimate(
@@ -174,6 +179,8 @@ def estimate(
     stages = stage_costs(family, settings, load, machine, holding, room)
     peak = round((max(stage.weights_bytes + stage.working_bytes for stage in stages) + reserve) * factor)
     seconds, measured = seconds_of(family, settings, load, machine)
+    if seconds is not None and not measured:
+        seconds = float(round(seconds + _fetching_seconds(stages, load, machine) * settings.steps))
     return Estimate(
         vram_bytes=peak,
         weights_bytes=load.weights_bytes,
@@ -224,6 +231,17 @@ def _ram_bytes(load: Load, machine: Machine, stages: tuple[StageCost, ...], hold
         return load.lora_bytes
     sampling = next(stage.weights_bytes for stage in stages if stage.stage is Stage.SAMPLE)
     return max(0, load.weights_bytes - sampling) + load.lora_bytes + load.backup_bytes
+
+
+def streamed_bytes(stages: tuple[StageCost, ...], load: Load) -> int:
+    """Weights of the model that draws which are fetched from RAM at each step."""
+    sampling = next((stage.weights_bytes for stage in stages if stage.stage is Stage.SAMPLE), 0)
+    return max(0, max(load.diffusion_bytes, load.second_bytes) + load.control_bytes - sampling)
+
+
+def _fetching_seconds(stages: tuple[StageCost, ...], load: Load, machine: Machine) -> float:
+    rate = float(table("memory")["streamed"]["seconds_per_gib"])
+    return 0.0 if shares_ram(machine) else streamed_bytes(stages, load) / GIB * rate
 
 
 def reserve_bytes() -> int:

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from ..data import table
 from ..plan import Offload, Precision, Priority, Reason, Relief, Settings
-from .cheapest import Fit, Limits, cheapest, streamed_bytes, what_would_help
-from .estimate import decode_bytes, peak_factor, shares_ram
+from .cheapest import Fit, Limits, cheapest, what_would_help
+from .estimate import decode_bytes, peak_factor, shares_ram, streamed_bytes
 from .resolution import megapixels
 
 
@@ -126,7 +126,7 @@ def _held(state: Fit, limits: Limits) -> Iterator[Reason]:
         yield Reason("vram", f"vram.{held.offload.value}")
     if held.encoder_on_cpu:
         yield Reason("vram", "vram.encoder_on_cpu", {"needed_bytes": load.encoder_bytes})
-    if streamed := streamed_bytes(state.estimate, load):
+    if streamed := streamed_bytes(state.estimate.stages, load):
         yield Reason("vram", "vram.streamed", {"streamed_bytes": streamed})
     if load.backup_bytes and not (shares_ram(limits.machine) or limits.machine.dynamic_vram):
         yield Reason("vram", "vram.loras", {"kept_bytes": load.lora_bytes + load.backup_bytes})

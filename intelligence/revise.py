@@ -100,10 +100,11 @@ def _limits(plan: Plan, model: ModelFile, place: Place) -> Limits:
         place.machine,
         request.priority,
         load,
+        castable=True,
         manual=True,
         keeps_shape=request.keeps_shape,
         held=Held(models.weight_dtype, models.encoder_dtype, models.encoder_on_cpu, plan.memory),
-        unmanaged=request.mode is Mode.MANUAL and plan.memory is Offload.NONE,
+        unmanaged=request.mode is Mode.MANUAL and plan.memory is Offload.NONE and request.memory is None,
     )
 
 

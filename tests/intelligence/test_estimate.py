@@ -189,3 +189,19 @@ def test_runs_that_do_not_compare_are_kept_apart():
 
 def test_without_a_size_there_is_no_time():
     assert estimate(families()["sdxl"], settings(), Load(0, 0, 0), gpu(), NO_LIMIT).seconds is None
+
+
+def test_weights_that_are_fetched_at_each_step_take_time():
+    row, load = families()["sdxl"], load_of(checkpoint(), gpu())
+    whole = estimate(row, settings(), load, gpu(24), NO_LIMIT)
+    fetched = estimate(row, settings(), load, gpu(3), NO_LIMIT, Holding(Offload.AGGRESSIVE, streams=True))
+    assert whole.seconds + 4 <= fetched.seconds <= whole.seconds + 10
+    measured = gpu(3, seconds_per_step={timing_key("sdxl", settings()): 1.0})
+    assert estimate(row, settings(), load, measured, NO_LIMIT, Holding(Offload.AGGRESSIVE, streams=True)).seconds == 20.0
+
+
+def test_an_older_comfyui_reckons_with_more_for_the_same_vae():
+    qwen = families()["qwen_image"]
+    old, new = (decode_bytes(qwen, settings(), gpu(host_version=version)) for version in ("0.3.64", "0.33.0"))
+    assert (old, new) == (7000 * 1024 * 1024 * 2, 2200 * 1024 * 1024 * 2)
+    assert decode_bytes(qwen, settings(), Machine("cuda")) == new

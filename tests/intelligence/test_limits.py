@@ -1,3 +1,5 @@
+from functools import partial
+
 from pack.data.families import families
 from pack.intelligence.cheapest import Held, Limits
 from pack.intelligence.estimate import load_of, timing_key
@@ -211,3 +213,20 @@ def test_a_picture_that_keeps_its_shape_is_not_said_to_have_sides():
         keeps_shape=True,
     )
     assert "size.memory_image" in keys(fit(settings(4096, 4096), image).reasons)
+
+
+def test_loaders_that_cannot_move_text_encoders_are_not_said_to():
+    whole = {"unet": 22 * GIB, "clip": 9 * GIB, "vae": GIB // 3}
+    flux = checkpoint("flux.safetensors", "flux_dev", size_bytes=32 * GIB, part_bytes=whole, dtype="bf16")
+    machine, family = gpu(8), families()["flux_dev"]
+
+    def made(moves):
+        load = partial(_load_of, flux, machine)
+        limits = Limits(family, Fixed(), Constraints(), machine, Priority.BALANCED, load, encoder_moves=moves)
+        return fit(settings(steps=20), limits).held.encoder_on_cpu
+
+    assert made(True) and not made(False)
+
+
+def _load_of(file, machine, weights, texts):
+    return load_of(file, machine, weight_dtype=weights, encoder_dtype=texts)
