@@ -54,7 +54,7 @@ def misfits(value, field, nodes, known):
             yield f"{value!r} is no link"
         elif value[0] in nodes and nodes[value[0]]["class_type"] in known:
             source = known[nodes[value[0]]["class_type"]]["outputs"][value[1]]["type"]
-            if source != field["type"]:
+            if source != field["type"] and "*" not in (source, field["type"]):
                 yield f"{source} into {field['type']}"
         return
     if type(value) is not PYTHON[field["type"]]:
