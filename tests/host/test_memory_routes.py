@@ -13,8 +13,10 @@ from pack.plan import GIB
 from pack.routes import GUARD_HEADER, MEMORY_PATH
 
 from ..openapi import answer_schema, faults
+from .conftest import auto_graph
 
 SENT = {GUARD_HEADER: "1"}
+SMALL = {"checkpoint": "toy_sd15.safetensors", "max_loras": 0}
 
 
 def get(host, path="", **query):
@@ -62,7 +64,7 @@ def monitor(**widgets):
 
 
 def test_the_readout_counts_what_a_run_loaded(host):
-    host.auto(prompt="a red fox")
+    host.auto(prompt="a red fox", **SMALL)
     told = get(host, language="en", verbosity="technical")
     assert told["ram"]["total_bytes"] > told["ram"]["free_bytes"] > 0
     assert told["ram"]["peak_bytes"] >= told["ram"]["process_bytes"] > GIB / 4  # torch alone takes that
@@ -96,20 +98,20 @@ def test_the_monitor_runs_with_nothing_connected_and_speaks_spanish(host):
 
 @pytest.mark.parametrize("what", ["models", "everything"])
 def test_models_leave_when_asked(host, what):
-    host.auto(prompt="a red fox")
+    host.auto(prompt="a red fox", **SMALL)
     assert get(host)["models"]
     told = post(host, "/free", {"what": what})
     assert told["what"] == what and told["later"] is False
     assert get(host)["models"] == []
-    run = host.auto(prompt="a red fox", seed=3)
+    run = host.auto(prompt="a red fox", seed=3, **SMALL)
     assert run.images()
 
 
 def test_the_pool_is_emptied_and_the_next_run_works(host):
-    host.auto(prompt="a red fox")
+    host.auto(prompt="a red fox", **SMALL)
     assert post(host, "/free", {"what": "pool"})["later"] is False
     assert get(host)["pool"]["entries"] == []
-    assert host.auto(prompt="a blue house", seed=4).images()
+    assert host.auto(prompt="a blue house", seed=4, **SMALL).images()
 
 
 def test_while_a_prompt_runs_memory_is_given_back_afterwards(host):
@@ -123,9 +125,7 @@ def test_while_a_prompt_runs_memory_is_given_back_afterwards(host):
 
 
 def slow_graph():
-    from .conftest import auto_graph
-
-    return auto_graph(prompt="a red fox", width=192, height=192, steps=16, seed=int(time.time()))
+    return auto_graph(prompt="a red fox", width=192, height=192, steps=16, seed=int(time.time()), **SMALL)
 
 
 def until(holds, seconds=60):
@@ -164,6 +164,55 @@ def test_settings_are_kept_and_refused_as_a_whole(host):
     assert post(host, "/settings", {"pool_gb": None})["options"]["pool_gb"] is None
 
 
+# --------------------------------------------------------------------------- automatic
+
+
+@pytest.fixture
+def always_short(host):
+    """A host that calls its RAM short: it is never all but free."""
+    post(host, "/settings", {"clean_below": 0.95})
+    yield host
+    post(host, "/settings", {"clean_below": 0.06})
+
+
+def cleaned(socket, seconds):
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        socket.settimeout(left)
+        message = json.loads(socket.recv())
+        if message["type"] == "intelligent_generation.memory_cleaned":
+            return message["data"]
+    raise AssertionError("nothing was given back")
+
+
+def test_a_run_begins_with_a_clean_up_where_ram_is_short(always_short):
+    host = always_short
+    for checkpoint in ("toy_sd15.safetensors", "toy_sd15_full.safetensors"):
+        host.auto(prompt="a red fox", checkpoint=checkpoint, max_loras=0)
+    assert [each["name"] for each in get(host)["pool"]["entries"]] == ["toy_sd15.safetensors", "toy_sd15_full.safetensors"]
+    with hearing(host) as socket:
+        host.client.queue(auto_graph(prompt="a red fox", checkpoint="toy_sd15_full.safetensors", max_loras=0, seed=8))
+        told = cleaned(socket, 60)
+        assert not list(faults(told, {"$ref": "#/components/schemas/CleanUp"}))
+        assert told["freed_bytes"] > 100e6 and told["reason"]["key"] == "clean.low_ram"
+        assert told["sentence"].startswith("Only ") and told == get(host, language="en")["clean_ups"][-1]
+    until(lambda: [each["name"] for each in get(host)["pool"]["entries"]] == ["toy_sd15_full.safetensors"])
+    until(lambda: not requests.get(f"{host.server.url}/queue", timeout=30).json()["queue_running"])
+    assert host.auto(prompt="a red fox", **SMALL, seed=9).images()
+
+
+def test_what_ram_is_short_of_is_given_back_while_nothing_runs_and_somebody_listens(always_short):
+    """The first test that listens: the next such look is a minute away."""
+    host = always_short
+    for checkpoint in ("toy_sd15.safetensors", "toy_sd15_full.safetensors"):
+        host.auto(prompt="a red fox", checkpoint=checkpoint, max_loras=0, seed=10)
+    with hearing(host) as socket:
+        post(host, "/listen", {"client_id": "listener", "seconds": 5})
+        assert cleaned(socket, 10)["reason"]["key"] == "clean.low_ram"
+    assert [each["name"] for each in get(host)["pool"]["entries"]] == ["toy_sd15_full.safetensors"]
+    assert host.auto(prompt="a red fox", **SMALL, seed=11).images()
+
+
 # --------------------------------------------------------------------------- listen
 
 
@@ -186,21 +235,3 @@ def test_who_listens_is_told_every_second_until_the_lease_ends(host):
 @pytest.mark.parametrize("seconds", [-1, 61, 1.5, "5", True, None])
 def test_a_lease_has_a_length(host, seconds):
     assert post(host, "/listen", {"client_id": "listener", "seconds": seconds})["error"] == "out_of_range"
-
-
-# --------------------------------------------------------------------------- automatic
-
-
-def test_memory_is_tidied_while_nothing_runs_and_who_listens_hears_why(host):
-    """Half of this machine's RAM is hardly free, so that the pool's models have to go: or it is, and they stay."""
-    post(host, "/settings", {"clean_below": 0.5})
-    try:
-        host.auto(prompt="a red fox", seed=7)
-        told = get(host)
-        short = told["ram"]["free_bytes"] < 0.5 * told["ram"]["total_bytes"]
-        with hearing(host) as socket:
-            post(host, "/listen", {"client_id": "listener", "seconds": 2})
-            heard(socket, 3)
-        assert bool(get(host)["pool"]["entries"]) is not short or not told["pool"]["entries"]
-    finally:
-        post(host, "/settings", {"clean_below": 0.06})
