@@ -38,11 +38,19 @@ def operations(form: Precision, compute_dtype: Any) -> Any:
     base = comfy.ops.mixed_precision_ops({"mixed_ops": True}, compute_dtype, full_precision_mm=not in_int8)
 
     class Linear(base.Linear):  # type: ignore[misc, name-defined]
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self.held_dtype = kwargs.get("dtype") or compute_dtype
+
         def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
             weight = state_dict.get(f"{prefix}weight")
             if weight is not None and is_quantised(prefix.rstrip("."), weight.shape):
                 state_dict.update(_entries(prefix, weight.to(compute_dtype), form, in_int8))
-            super()._load_from_state_dict(state_dict, prefix, *rest)
+                return super()._load_from_state_dict(state_dict, prefix, *rest)
+            # As in any other layer, where ComfyUI's would be held in the type it computes in, and be none if it is missing.
+            empty = torch.zeros(self._orig_shape, dtype=self.held_dtype, device=self.factory_kwargs["device"])
+            self.weight = torch.nn.Parameter(empty, requires_grad=False)
+            return torch.nn.Module._load_from_state_dict(self, state_dict, prefix, *rest)
 
         def _forward(self, input: Any, weight: Any, bias: Any) -> Any:
             if not in_int8 and isinstance(weight, QuantizedTensor):  # else torch would quantise the input, too
@@ -89,7 +97,7 @@ def scaled_fp8() -> Any:
                 weight = state_dict[key].to(self.weight.device).float()
                 scale = (weight.abs().max() / _FP8_PEAK).clamp(min=1e-12)
                 held = (weight / scale).to(torch.float8_e4m3fn)
-                self.weight = torch.nn.Parameter(held, requires_grad=False)
+                self.weight: Any = torch.nn.Parameter(held, requires_grad=False)
                 state_dict |= {key: held, f"{prefix}scale_weight": scale}
             super()._load_from_state_dict(state_dict, prefix, *rest)
 

@@ -19,7 +19,7 @@ from .conftest import ROOT, Host, Picture, environ_of
 NOISE, LORA = "toy_sd15_random.safetensors", "formats/sd15_random.safetensors"
 FORMS = ("default", "fp16", "bf16", "fp8_e4m3fn", "int8")
 # Mean difference of a pixel (0–255) to the picture of ComfyUI's own loader: what rounding does, not another picture's.
-MOST = {"default": 0.0, "fp16": 0.0, "bf16": 1.0, "fp8_e4m3fn": 2.5, "int8": 1.0}
+MOST = {"default": 0.0, "fp16": 0.0, "bf16": 1.0, "fp8_e4m3fn": 2.5, "int8": 1.8}
 MOST_WITH_LORA = {"default": 0.0, "fp16": 0.2, "bf16": 1.0, "fp8_e4m3fn": 8.0, "int8": 4.0}
 
 
@@ -88,7 +88,7 @@ def test_every_form_makes_the_picture_and_a_lora_leaves_no_trace(host: Host) -> 
         assert again.pixels == before.pixels, form
         assert (form in said(run)) == (form != "default"), said(run)
         found[form] = (distance(before, plain), distance(with_lora, styled))
-    assert all(one <= MOST[form] and other <= MOST_WITH_LORA[form] for form, (one, other) in found.items()), found
+    assert all(one <= MOST[form] and other <= MOST_WITH_LORA[form] for form, (one, other) in found.items()), str(found)
 
 
 def test_the_text_encoder_has_a_form_and_a_place_of_its_own(host: Host) -> None:
