@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from .data.families import Distillation, Family, distillations
@@ -135,6 +136,7 @@ def _limits(
 
     encoders, second = model.parts.text_encoders, _second(model, library)
 
+    @cache  # a search asks for the same few many times
     def load_with(weights: Precision, texts: Precision) -> Load:
         return load_of(model.file, machine, encoders, model.parts.vae, files, weights, texts, second)
 

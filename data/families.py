@@ -215,6 +215,7 @@ def _by_priority(given: Mapping[str, Any]) -> dict[str, Any]:
     return {priority.value: given.get(priority.value, usual) for priority in Priority}
 
 
+@cache
 def version_of(text: str) -> tuple[int, ...]:
     """ "0.33.0" as numbers that compare."""
     return tuple(int(number) for number in re.findall(r"\d+", text)[:3])
