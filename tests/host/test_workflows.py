@@ -25,6 +25,21 @@ def test_separate_nodes_make_the_picture_of_the_whole(host: Host) -> None:
     assert host.picture(host.client.run(apart)).pixels == host.picture(host.client.run(whole)).pixels
 
 
+def test_memory_by_hand_makes_the_picture_of_native_nodes(host: Host) -> None:
+    ours = shipped("memory.json")
+    ours["1"]["inputs"] |= {"ckpt_name": "toy_sd15.safetensors"}
+    ours["5"]["inputs"] |= {"width": 64, "height": 64}
+    ours["6"]["inputs"]["steps"] = 4
+    native = {**ours, "1": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "toy_sd15.safetensors"}}}
+    native["6"] = {**ours["6"], "inputs": {**ours["6"]["inputs"], "model": ["1", 0]}}
+    native["9"] = {**ours["9"], "inputs": {**ours["9"]["inputs"], "images": ["7", 0]}}
+    for bypassed in ("2", "8"):
+        del native[bypassed]
+    run = host.client.run(ours)
+    assert host.picture(run).pixels == host.picture(host.client.run(native)).pixels
+    assert "RAM" in run.outputs["8"]["text"][0]
+
+
 def test_chosen_names_plug_into_native_loaders(host: Host) -> None:
     graph = shipped("separate_nodes.json")
     graph["3"]["inputs"]["prompt"] = ["1", 0]
