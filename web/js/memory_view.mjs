@@ -12,7 +12,7 @@ const say = speaker({
   en: {
     models: "Loaded models", none: "None.", pool: "Pool", given: "Memory given back", actions: "Give memory back",
     free_models: "Free models", free_all: "Free everything", part: "{loaded} of {size}", kept: "{count} in RAM: {size} of at most {limit}",
-    rate: "{hits} of {asked} requests needed no loading ({percent} %)", evicted: "had to leave: {count}",
+    rate: "used again: {hits} of {asked} ({percent} %)", evicted: "had to leave: {count}",
     freed: "{size} were given back.", nothing: "Done; no memory came free by it.", title: "Memory",
     later: "It is given back when the prompt is over.", empty: "Nothing kept yet.", never: "Nothing so far.", waiting: "Reading…",
     models_hint: "Models leave the GPU; they are loaded again when they are needed",
@@ -21,7 +21,7 @@ const say = speaker({
   es: {
     models: "Modelos cargados", none: "Ninguno.", pool: "Reserva", given: "Memoria devuelta", actions: "Devolver memoria",
     free_models: "Liberar modelos", free_all: "Liberar todo", part: "{loaded} de {size}", kept: "{count} en la RAM: {size} de {limit} como máximo",
-    rate: "{hits} de {asked} peticiones sin cargar nada ({percent} %)", evicted: "tuvieron que salir: {count}",
+    rate: "reutilizados: {hits} de {asked} ({percent} %)", evicted: "tuvieron que salir: {count}",
     freed: "Se devolvieron {size}.", nothing: "Hecho; con ello no se liberó memoria.", title: "Memoria",
     later: "Se devuelve cuando acabe el prompt.", empty: "Aún no guarda nada.", never: "Nada hasta ahora.", waiting: "Leyendo…",
     models_hint: "Los modelos salen de la GPU; se cargan de nuevo cuando hagan falta",
