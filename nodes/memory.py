@@ -62,10 +62,10 @@ class FreeMemory(io.ComfyNode):
     def execute(cls, what: str, value: Any = None, also: Any = None) -> io.NodeOutput:
         from .pooling import give_back
 
-        report = give_back(_one_of(what, _WHATS))
+        is_child = MARK in str(cls.hidden.unique_id)
+        report = give_back(_one_of(what, _WHATS), noted=not is_child)
         # What a child shows would take the place of what its Auto Pipeline shows.
-        shown = None if MARK in str(cls.hidden.unique_id) else {"text": [report]}
-        return io.NodeOutput(value, also, report, ui=shown)
+        return io.NodeOutput(value, also, report, ui=None if is_child else {"text": [report]})
 
 
 class Pooled(io.ComfyNode):

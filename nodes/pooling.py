@@ -92,14 +92,16 @@ def release(what: str) -> int:
     return releasing.release(what, pool())
 
 
-def give_back(what: str) -> str:
-    """As ``release``, noted and told in the person's language."""
+def give_back(what: str, noted: bool) -> str:
+    """As ``release``, told in the person's language; ``noted`` puts it among the clean-ups, where a plan's own borders would
+    only be in the way."""
     from ..intelligence.explain import render
     from ..memory.reading import has_dynamic_vram
     from ..plan import Reason
 
     freed = release(what)
-    note_clean_up(freed, Reason("memory", "clean.asked", {}))
+    if noted and freed:
+        note_clean_up(freed, Reason("memory", "clean.asked", {}))
     said = [Reason("memory", f"freed.{what}", {"freed_bytes": freed})]
     if has_dynamic_vram():
         said.append(Reason("memory", "freed.dynamic", {}))
