@@ -36,7 +36,7 @@ from pack.demo.sparse import Weights, Zeros, save
 from pack.demo.vae import set_scale, vae_shapes
 
 FORMS = ("default", "fp16", "bf16", "fp8_e4m3fn", "int8")
-STEPS, LATENT, LORA_RANK, LORA_SIZE = 8, 32, 8, 0.15
+STEPS, LATENT, LORA_RANK, LORA_SIZE = 6, 16, 8, 0.15
 # name → (weights, latent channels, context width, pooled width, CFG, oldest host that reads its sizes from the file)
 SHAPES = {
     "SD 1.5": (lambda: unet_shapes(SD15_FULL), 4, 768, 768, 4.0, (0, 3)),
@@ -135,10 +135,10 @@ def start_host(host: Path) -> tuple[int, ...]:
 
 
 def timed(load: Any) -> tuple[Any, float]:
-    """What it gives, and the median of three runs in seconds; the first, which reads the file, does not count."""
+    """What it gives, and the median of two runs in seconds; the first, which reads the file, does not count."""
     load()
     times = []
-    for _ in range(3):
+    for _ in range(2):
         began = time.perf_counter()
         value = load()
         times.append(time.perf_counter() - began)

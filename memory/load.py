@@ -205,6 +205,7 @@ def _types(state: dict[str, Any], metadata: dict[str, Any]) -> tuple[Any, Any]:
     import comfy.utils
 
     prefix = detection.unet_prefix_from_state_dict(state)
+    prefix = prefix if any(key.startswith(prefix) for key in state) else ""  # a file of its own
     config = detection.model_config_from_unet(dict(state), prefix, **_metadata(detection, metadata))
     supported = {} if config is None else {"supported_dtypes": list(config.supported_inference_dtypes)}
     stored = comfy.utils.weight_dtype(state, prefix)

@@ -46,11 +46,12 @@ def operations(form: Precision, compute_dtype: Any) -> Any:
             weight = state_dict.get(f"{prefix}weight")
             if weight is not None and is_quantised(prefix.rstrip("."), weight.shape):
                 state_dict.update(_entries(prefix, weight.to(compute_dtype), form, in_int8))
-                return super()._load_from_state_dict(state_dict, prefix, *rest)
+                super()._load_from_state_dict(state_dict, prefix, *rest)
+                return
             # As in any other layer, where ComfyUI's would be held in the type it computes in, and be none if it is missing.
             empty = torch.zeros(self._orig_shape, dtype=self.held_dtype, device=self.factory_kwargs["device"])
             self.weight = torch.nn.Parameter(empty, requires_grad=False)
-            return torch.nn.Module._load_from_state_dict(self, state_dict, prefix, *rest)
+            torch.nn.Module._load_from_state_dict(self, state_dict, prefix, *rest)
 
         def _forward(self, input: Any, weight: Any, bias: Any) -> Any:
             if not in_int8 and isinstance(weight, QuantizedTensor):  # else torch would quantise the input, too

@@ -63,7 +63,8 @@ def patched(patcher: Any) -> dict[str, bool]:
 
 def reloaded(patcher: Any) -> float:
     """Largest difference of a weight after its state went through a new model of the same kind."""
-    from pack.memory.load import load_diffusion_model
+    import torch
+    from pack.memory.load import _read, _types, load_diffusion_model
     from safetensors.torch import save_file
 
     state = {key: tensor.detach().contiguous() for key, tensor in patcher.model.diffusion_model.state_dict().items()}
@@ -72,6 +73,9 @@ def reloaded(patcher: Any) -> float:
         save_file(state, path)
         again = load_diffusion_model(path)
         assert again.reasons[0].key == "load.already"
+        plain = Path(folder) / "plain.safetensors"  # without the prefix that checkpoints have
+        save_file({key: value.float().half() for key, value in state.items() if "transformer_blocks" not in key}, plain)
+        assert _types(*_read(plain))[0] == torch.float16
         return difference(state, again.model.model.diffusion_model.state_dict())
 
 
