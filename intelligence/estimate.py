@@ -94,14 +94,23 @@ def _stored(file: ModelFile) -> int:
 
 def _encoders(model: ModelFile, encoders: tuple[ModelFile, ...], precision: Precision) -> int:
     sizes = [(file.size_bytes, _stored(file)) for file in encoders] or [(model.part_bytes.get("clip", 0), _stored(model))]
-    cast = ELEMENT_BYTES.get(precision.value)
-    return sum(size * (cast or min(stored, 2)) // stored for size, stored in sizes)
+    return sum(int(size / stored * (_cast(precision, stored, "encoder") or min(stored, 2))) for size, stored in sizes)
+
+
+def _cast(precision: Precision, stored: int, part: str) -> float | None:
+    """Bytes per weight of a part (a row of the table, by architecture) held in this form; ``None`` where nothing is cast:
+    a file in 8 bits stays as it is. Not every weight of a model is put into 8 bits."""
+    if precision is Precision.DEFAULT or stored == 1:
+        return None
+    shares = table("memory")["quantised"]
+    eight = precision in (Precision.FP8, Precision.INT8)
+    return 2 * float(shares.get(part, shares["default"])) if eight else ELEMENT_BYTES[precision.value]
 
 
 def _in_memory(stored_bytes: int, file: ModelFile, machine: Machine, precision: Precision = Precision.DEFAULT) -> int:
     stored = _stored(file)
-    used = ELEMENT_BYTES.get(precision.value) or (min(stored, 2) if on_gpu(machine) else compute_bytes(machine))
-    return stored_bytes * used // stored
+    used = _cast(precision, stored, file.architecture or "default")
+    return int(stored_bytes / stored * (used or (min(stored, 2) if on_gpu(machine) else compute_bytes(machine))))
 
 
 def compute_bytes(machine: Machine) -> int:

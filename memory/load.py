@@ -242,8 +242,7 @@ def machine_forms() -> tuple[Precision, ...]:
     import comfy.model_management as management
     import torch
 
-    device = management.get_torch_device()
-    return available(device.type, hasattr(torch, "float8_e4m3fn"), bool(management.supports_fp8_compute(device)))
+    return available(management.get_torch_device().type, hasattr(torch, "float8_e4m3fn"))
 
 
 def free_bytes() -> int:

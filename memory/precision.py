@@ -31,7 +31,7 @@ class Weights:
     form: str = ""
 
 
-def available(device: str, torch_has_fp8: bool = True, fp8_compute: bool = False) -> tuple[Precision, ...]:
+def available(device: str, torch_has_fp8: bool = True) -> tuple[Precision, ...]:
     """The 8-bit forms that weights can be held in on a device ("cuda", "cpu", "mps" …), best first. Every ComfyUI of
     ours can hold int8: newer ones by themselves, older ones by layers of this pack. int8 loses least
     (``bench/precision.py``: a quarter of what fp8 loses), so that a GPU that computes in fp8 changes nothing."""

@@ -11,7 +11,7 @@ from ..errors import BadRequest
 from ..graph import build
 from ..graph.builder import Graph
 from ..plan import Plan
-from . import host, native_loaders, pooling
+from . import host, loaders, native_loaders, pooling
 from .keep import KEEPER, MARK
 
 Nodes = dict[str, dict[str, Any]]
@@ -54,7 +54,8 @@ def _is_native(node: Mapping[str, Any]) -> bool:
 
 
 def _pool_key(node: Mapping[str, Any]) -> Any | None:
-    return native_loaders.key(node["class_type"], node["inputs"]) if _is_native(node) else None
+    known = native_loaders if _is_native(node) else loaders
+    return known.key(node["class_type"], node["inputs"])
 
 
 def with_checks(nodes: Mapping[str, Mapping[str, Any]]) -> Nodes:

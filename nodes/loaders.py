@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from comfy_api.latest import io
 
 from ..choices import Kind, Precision
 from ..errors import BadRequest, MissingModel
 from . import asking, host, schema
+from .keep import MARK
+
+if TYPE_CHECKING:
+    from ..memory.pool import Key
 
 _AUTO = "auto"
+_CHECKPOINT, _DIFFUSION_MODEL = "checkpoint", "diffusion_model"  # as the pool lists them
 _PRECISIONS = [_AUTO, *(form.value for form in Precision)]
 _ALIASES = ["fp8", "int8", "quantize", "weight dtype", "cuantizar", "8 bits"]
 
@@ -29,7 +35,7 @@ class LoadCheckpoint(io.ComfyNode):
             io.AnyType.Input("after", optional=True),
         ]
         outputs = [io.Model.Output("model"), io.Clip.Output("clip"), io.Vae.Output("vae"), io.String.Output("report")]
-        return schema.schema("IIG_LoadCheckpoint", inputs, outputs, search_aliases=_ALIASES)
+        return schema.schema("IIG_LoadCheckpoint", inputs, outputs, hidden=[io.Hidden.unique_id], search_aliases=_ALIASES)
 
     @classmethod
     def fingerprint_inputs(cls, ckpt_name: str = "", **_: Any) -> str:
@@ -45,20 +51,21 @@ class LoadCheckpoint(io.ComfyNode):
         after: Any = None,
     ) -> io.NodeOutput:
         from ..memory.load import load_checkpoint
-        from .pooling import pooled
+        from .pooling import take
 
         language = host.language("auto")
         with host.speaking(language):
             path = _path(Kind.CHECKPOINT, ckpt_name)
             forms = (_settled(weight_dtype), _settled(encoder_dtype))
-            options = (*forms, _device(encoder_device))
+            device = _device(encoder_device)
 
             def load() -> tuple[Any, ...]:
-                loaded = load_checkpoint(path, *options, embeddings=embedding_folders())
+                loaded = load_checkpoint(path, *forms, device, embeddings=embedding_folders())
                 return loaded.model, loaded.clip, loaded.vae, loaded.reasons
 
-            model, clip, vae, reasons = pooled("checkpoint", [path], options, load, "/".join(forms), encoder_device)
-        return io.NodeOutput(model, clip, vae, report(ckpt_name, model, reasons, language))
+            model, clip, vae, reasons = take(_key(_CHECKPOINT, path, forms, device), load)
+        said = report(ckpt_name, model, reasons, language)
+        return io.NodeOutput(model, clip, vae, said, ui=_shown(cls, said))
 
 
 class LoadDiffusionModel(io.ComfyNode):
@@ -72,7 +79,8 @@ class LoadDiffusionModel(io.ComfyNode):
             io.AnyType.Input("after", optional=True),
         ]
         outputs = [io.Model.Output("model"), io.String.Output("report")]
-        return schema.schema("IIG_LoadDiffusionModel", inputs, outputs, search_aliases=_ALIASES)
+        hidden = [io.Hidden.unique_id]
+        return schema.schema("IIG_LoadDiffusionModel", inputs, outputs, hidden=hidden, search_aliases=_ALIASES)
 
     @classmethod
     def fingerprint_inputs(cls, unet_name: str = "", **_: Any) -> str:
@@ -81,7 +89,7 @@ class LoadDiffusionModel(io.ComfyNode):
     @classmethod
     def execute(cls, unet_name: str, weight_dtype: str = _AUTO, after: Any = None) -> io.NodeOutput:
         from ..memory.load import load_diffusion_model
-        from .pooling import pooled
+        from .pooling import take
 
         language = host.language("auto")
         with host.speaking(language):
@@ -92,8 +100,32 @@ class LoadDiffusionModel(io.ComfyNode):
                 loaded = load_diffusion_model(path, form)
                 return loaded.model, loaded.reasons
 
-            model, reasons = pooled("diffusion_model", [path], (form,), load, form)
-        return io.NodeOutput(model, report(unet_name, model, reasons, language))
+            model, reasons = take(_key(_DIFFUSION_MODEL, path, (form,)), load)
+        said = report(unet_name, model, reasons, language)
+        return io.NodeOutput(model, said, ui=_shown(cls, said))
+
+
+def key(class_type: str, inputs: Mapping[str, Any]) -> Key | None:
+    """What the pool knows the models of one of these nodes by; ``None`` for any other node, and where no file is."""
+    if class_type == "IIG_LoadCheckpoint":
+        path = host.model_path(Kind.CHECKPOINT, inputs["ckpt_name"])
+        forms, device = (inputs["weight_dtype"], inputs["encoder_dtype"]), inputs["encoder_device"]
+        return _key(_CHECKPOINT, path, forms, device) if path else None
+    if class_type == "IIG_LoadDiffusionModel":
+        path = host.model_path(Kind.DIFFUSION_MODEL, inputs["unet_name"])
+        return _key(_DIFFUSION_MODEL, path, (inputs["weight_dtype"],)) if path else None
+    return None
+
+
+def _key(loader: str, path: Path, forms: tuple[str, ...], device: str = "") -> Key:
+    from ..memory.pool import key_of
+
+    return key_of(loader, [path], (*forms, device), "/".join(forms), device)
+
+
+def _shown(cls: Any, said: str) -> dict[str, list[str]] | None:
+    """What a child shows would take the place of what its Auto Pipeline shows."""
+    return None if MARK in str(cls.hidden.unique_id) else {"text": [said]}
 
 
 def state_of(kind: Kind, name: str) -> str:

@@ -6,7 +6,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import host
@@ -30,19 +29,10 @@ def pool() -> Pool:
     return Pool(_limit_bytes, _lacking_bytes, KEEPER.keep_current)
 
 
-def pooled(
-    loader: str,
-    paths: Sequence[Path],
-    options: Sequence[str],
-    load: Callable[[], tuple[Any, ...]],
-    dtype: str = "",
-    device: str = "",
-) -> tuple[Any, ...]:
-    """What ``load`` gave for the same loader, files and options earlier, else what it gives now. Whoever wants to change
-    one of the models clones it first, as ComfyUI's own nodes do. Raises ``OSError`` for a file that is not there."""
-    from ..memory.pool import key_of
-
-    return pool().take(key_of(loader, paths, options, dtype, device), load, size_bytes)
+def take(key: Key, load: Callable[[], tuple[Any, ...]]) -> tuple[Any, ...]:
+    """What ``load`` gave for the same key earlier, else what it gives now. Whoever wants to change one of the models clones
+    it first, as ComfyUI's own nodes do."""
+    return pool().take(key, load, size_bytes)
 
 
 def pooled_native(loader: str, values: dict[str, Any]) -> tuple[Any, ...]:
@@ -52,7 +42,7 @@ def pooled_native(loader: str, values: dict[str, Any]) -> tuple[Any, ...]:
     key = native_loaders.key(loader, values)
     if key is None:
         return native_loaders.load(loader, values)
-    return pool().take(key, lambda: native_loaders.load(loader, values), size_bytes)
+    return take(key, lambda: native_loaders.load(loader, values))
 
 
 def expect(keys: Sequence[Key]) -> None:

@@ -91,7 +91,7 @@ def test_native_loaders_where_they_can(dtype):
     loaded = classes(replace(whole, models=replace(whole.models, weight_dtype=dtype)))
     assert ("CheckpointLoaderSimple" in loaded) is (dtype is Precision.DEFAULT)
     loaded = classes(replace(split, models=replace(split.models, weight_dtype=dtype)))
-    assert ("UNETLoader" in loaded) is (dtype in (Precision.DEFAULT, Precision.FP8))
+    assert ("UNETLoader" in loaded) is (dtype is Precision.DEFAULT)
 
 
 def test_text_encoders_on_the_cpu():

@@ -105,7 +105,7 @@ def test_the_cheapest_relief_that_suffices_is_taken():
 
     assert reliefs(8) == (Relief.BALANCED,)
     assert reliefs(6) == (Relief.AGGRESSIVE,)
-    assert Relief.QUANTISED in reliefs(4, Priority.LOW_VRAM) and Relief.AGGRESSIVE not in reliefs(4, Priority.LOW_VRAM)
+    assert Relief.QUANTISED in reliefs(5, Priority.LOW_VRAM) and Relief.AGGRESSIVE not in reliefs(5, Priority.LOW_VRAM)
     assert reliefs(4, Priority.QUALITY) == (Relief.TILED, Relief.AGGRESSIVE)
 
 
