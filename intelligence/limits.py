@@ -11,6 +11,8 @@ from .cheapest import Fit, Limits, cheapest, what_would_help
 from .estimate import decode_bytes, peak_factor, shares_ram, streamed_bytes
 from .resolution import megapixels
 
+SHOWN_BYTES = 50 * 1024**2  # less would read as 0.0 GiB
+
 
 def fit(settings: Settings, limits: Limits) -> Fit:
     """The cheapest that makes the plan fit the memory, then fewer steps where time is short: each only when needed and
@@ -126,7 +128,7 @@ def _held(state: Fit, limits: Limits) -> Iterator[Reason]:
         yield Reason("vram", f"vram.{held.offload.value}")
     if held.encoder_on_cpu:
         yield Reason("vram", "vram.encoder_on_cpu", {"needed_bytes": load.encoder_bytes})
-    if streamed := streamed_bytes(state.estimate.stages, load):
+    if (streamed := streamed_bytes(state.estimate.stages, load)) > SHOWN_BYTES:
         yield Reason("vram", "vram.streamed", {"streamed_bytes": streamed})
     if load.backup_bytes and not (shares_ram(limits.machine) or limits.machine.dynamic_vram):
         yield Reason("vram", "vram.loras", {"kept_bytes": load.lora_bytes + load.backup_bytes})
