@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+from pack.plan import Offload, Precision
+from pack.values import to_json
 
 from .conftest import Host
+from .test_auto_pipeline import ONLY_SAMPLING, split
 
 CHECKPOINT = "toy_sd15.safetensors"
 
@@ -49,3 +54,34 @@ def test_what_passes_through_fits_native_nodes(host: Host, what: str) -> None:
     run = host.client.run(plain)
     assert host.picture(run).pixels == expected
     assert run.outputs["pass"]["text"] and run.outputs["watch"]["text"]
+
+
+@pytest.mark.parametrize("memory", ["none", "balanced", "aggressive"])
+def test_a_strategy_changes_no_picture_and_keeps_what_a_new_seed_needs(host: Host, memory: str) -> None:
+    wanted = {"prompt": "a teal boat, watercolor painting", "checkpoint": "toy_sd15.safetensors"}
+    as_it_is = host.picture(host.auto(**wanted, seed=1))
+    held = host.picture(host.auto(**wanted, seed=1, memory=memory))
+    assert held.pixels == as_it_is.pixels
+    assert held.plan.memory is Offload(memory) and held.plan.request.memory is Offload(memory)
+    again = [node.rsplit(".", 1)[-1] for node in host.auto(**wanted, seed=2, memory=memory).executed if ".iig." in node]
+    assert set(again) - {"after_decode"} == ONLY_SAMPLING
+
+
+def test_a_model_in_parts_comes_after_the_text_in_8_bits(host: Host) -> None:
+    """Text encoder on the CPU, a border, then the diffusion model in int8: the picture stays nearly the same."""
+    plan = split("sd35_medium", "toy_sd3.safetensors", ("toy_clip_l.safetensors",), "toy_vae_sd3.safetensors")
+    plain = host.picture(host.auto(accepted_plan=to_json(plan), seed=7))
+    models = replace(plan.models, weight_dtype=Precision.INT8, encoder_on_cpu=True)
+    run = host.auto(accepted_plan=to_json(replace(plan, models=models, memory=Offload.AGGRESSIVE)), seed=7)
+    ran = [node.rsplit(".", 1)[-1] for node in run.executed]
+    assert ran.index("positive") < ran.index("border") < ran.index("diffusion_model") < ran.index("sampler")
+    assert host.picture(run).mean() == pytest.approx(plain.mean(), abs=12)
+
+
+def test_a_checkpoint_in_8_bits_keeps_its_loras(host: Host) -> None:
+    wanted = {"prompt": "a red cat, anime style", "checkpoint": "toy_sd15.safetensors", "seed": 3}
+    plan = host.picture(host.auto(**wanted)).plan
+    assert plan.loras
+    plain = host.picture(host.auto(accepted_plan=to_json(plan), seed=3))
+    eight = replace(plan, models=replace(plan.models, weight_dtype=Precision.INT8), memory=Offload.BALANCED)
+    assert host.picture(host.auto(accepted_plan=to_json(eight), seed=3)).mean() == pytest.approx(plain.mean(), abs=12)
