@@ -61,7 +61,7 @@ def watch(options: argparse.Namespace) -> int:
 def free(options: argparse.Namespace) -> int:
     """Give memory back: of models, unless something else is named."""
     from .api import ask_server
-    from .memory_report import gib
+    from .intelligence.explain import in_binary_units
     from .routes import MEMORY_PATH
 
     what = " ".join(options.arguments) or WHAT[0]
@@ -72,14 +72,14 @@ def free(options: argparse.Namespace) -> int:
         print(json.dumps(told))
     else:
         key = "memory_freed_later" if told["later"] else "memory_freed"
-        print(say(key, options.language, freed=gib(told["freed_bytes"])))
+        print(say(key, options.language, freed=in_binary_units(told["freed_bytes"])))
     return 0
 
 
 def settings(options: argparse.Namespace) -> int:
     """Show the settings, changed first where changes are given."""
     from .api import ask_server
-    from .memory_report import gib
+    from .intelligence.explain import in_binary_units
     from .routes import MEMORY_PATH
 
     path = f"{MEMORY_PATH}/settings"
@@ -92,7 +92,7 @@ def settings(options: argparse.Namespace) -> int:
         return 0
     rows = [[name, _printed(value)] for name, value in told["options"].items()]
     print(columns(rows))
-    print(say("memory_pool_limit", options.language, limit=gib(told["pool_bytes"])))
+    print(say("memory_pool_limit", options.language, limit=in_binary_units(told["pool_bytes"])))
     return 0
 
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from .errors import sentence
-from .intelligence.explain import render
-from .plan import GIB, Verbosity
+from .intelligence.explain import in_binary_units, render
+from .plan import Verbosity
 from .readout import CleanUp, DeviceMemory, HeldModel, Pooled, PoolState, Readout
 from .values import to_json
 
@@ -66,33 +66,39 @@ def _devices(readout: Readout, level: int, language: str) -> Iterator[str]:
     if not readout.devices:
         yield _say("device_none", language)
     for each in readout.devices:
-        values = {"name": plain(each.name), "free": gib(each.free_bytes), **_share(each.used_bytes, each.total_bytes)}
+        values = {
+            "name": plain(each.name),
+            "free": in_binary_units(each.free_bytes),
+            **_share(each.used_bytes, each.total_bytes),
+        }
         yield _say("device", language, **values)
         if level > 1:
-            yield _say("device_ours", language, device=each.device, reserved=gib(each.reserved_bytes), peak=_peak(each))
+            yield _say(
+                "device_ours", language, device=each.device, reserved=in_binary_units(each.reserved_bytes), peak=_peak(each)
+            )
 
 
 def _peak(device: DeviceMemory) -> str:
-    return gib(device.peak_bytes) if device.peak_bytes else "–"
+    return in_binary_units(device.peak_bytes) if device.peak_bytes else "–"
 
 
 def _ram(readout: Readout, level: int, language: str) -> Iterator[str]:
     ram = readout.ram
     used = _share(ram.total_bytes - ram.free_bytes, ram.total_bytes)
-    yield _say("ram", language, free=gib(ram.free_bytes), **used)
+    yield _say("ram", language, free=in_binary_units(ram.free_bytes), **used)
     if level > 1:
-        yield _say("ram_ours", language, held=gib(ram.process_bytes), peak=gib(ram.peak_bytes))
+        yield _say("ram_ours", language, held=in_binary_units(ram.process_bytes), peak=in_binary_units(ram.peak_bytes))
 
 
 def _model(model: HeldModel, level: int, language: str) -> str:
-    size, loaded = (f"{each:,} B" if level > 2 else gib(each) for each in (model.size_bytes, model.loaded_bytes))
+    size, loaded = (f"{each:,} B" if level > 2 else in_binary_units(each) for each in (model.size_bytes, model.loaded_bytes))
     key = "model_whole" if model.loaded_bytes >= model.size_bytes else "model_part"
     dtype = f", {model.dtype}" if model.dtype and level > 1 else ""
     return _say(key, language, name=plain(model.name), device=model.device, size=size, loaded=loaded) + dtype
 
 
 def _pool(pool: PoolState, level: int, language: str) -> Iterator[str]:
-    sizes = {"size": gib(pool.size_bytes), "limit": gib(pool.limit_bytes)}
+    sizes = {"size": in_binary_units(pool.size_bytes), "limit": in_binary_units(pool.limit_bytes)}
     yield _say("pool", language, count=len(pool.entries), **sizes)
     if pool.hit_rate is not None:
         rate = f"{pool.hit_rate:.0%}".removesuffix("%")
@@ -102,16 +108,20 @@ def _pool(pool: PoolState, level: int, language: str) -> Iterator[str]:
 
 
 def _pooled(entry: Pooled) -> str:
-    return " · ".join(filter(None, (plain(entry.name), gib(entry.size_bytes), entry.dtype, entry.device, entry.loader)))
+    return " · ".join(
+        filter(None, (plain(entry.name), in_binary_units(entry.size_bytes), entry.dtype, entry.device, entry.loader))
+    )
 
 
 def _clean_up(clean_up: CleanUp, language: str) -> str:
     clock = time.strftime("%H:%M:%S", time.localtime(clean_up.at))
-    return _say("clean_up", language, time=clock, freed=gib(clean_up.freed_bytes), why=render(clean_up.reason, language))
+    return _say(
+        "clean_up", language, time=clock, freed=in_binary_units(clean_up.freed_bytes), why=render(clean_up.reason, language)
+    )
 
 
 def _host(readout: Readout, language: str) -> Iterator[str]:
-    yield _say("host_state", language, state=readout.vram_state, reserve=gib(readout.reserve_bytes))
+    yield _say("host_state", language, state=readout.vram_state, reserve=in_binary_units(readout.reserve_bytes))
     yield _say("host_dynamic" if readout.dynamic_vram else "host_static", language)
 
 
@@ -124,12 +134,7 @@ def _say(key: str, language: str, **values: object) -> str:
 
 def _share(used_bytes: int, total_bytes: int) -> dict[str, str]:
     percent = round(100 * used_bytes / total_bytes) if total_bytes else 0
-    return {"used": gib(used_bytes), "total": gib(total_bytes), "percent": str(percent)}
-
-
-def gib(size_bytes: float) -> str:
-    """Binary units, as memory is sold and as plans name it; small things in MiB."""
-    return f"{size_bytes / GIB:.1f} GiB" if size_bytes >= GIB / 10 else f"{size_bytes / 2**20:.0f} MiB"
+    return {"used": in_binary_units(used_bytes), "total": in_binary_units(total_bytes), "percent": str(percent)}
 
 
 def plain(text: str) -> str:

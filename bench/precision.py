@@ -42,7 +42,7 @@ SHAPES = {
     "SD 1.5": (lambda: unet_shapes(SD15_FULL), 4, 768, 768, 4.0, (0, 3)),
     "SDXL": (lambda: unet_shapes(SDXL), 4, 2048, 1280, 4.0, (0, 3)),
     "SD 3": (lambda: sd3_shapes(4), 16, 4096, 2048, 4.0, (0, 3)),
-    "Flux": (lambda: flux_shapes(256, 2, 4), 16, 4096, 768, 1.0, (0, 33)),
+    "Flux": (lambda: flux_shapes(256, 2, 4), 16, 4096, 2048, 1.0, (0, 33)),
 }
 
 

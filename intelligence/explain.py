@@ -113,8 +113,8 @@ def _performance(plan: Plan, level: int, language: str, measured: Measured | Non
         return
     yield _say("measured.time", language, seconds=f"{measured.seconds:.3g}", expected=_expected_seconds(plan))
     if measured.peak_bytes is not None:
-        expected = _gib(plan.estimate.vram_bytes)
-        yield _say("measured.vram", language, used=_gib(measured.peak_bytes), expected=expected)
+        expected = in_binary_units(plan.estimate.vram_bytes)
+        yield _say("measured.vram", language, used=in_binary_units(measured.peak_bytes), expected=expected)
 
 
 def _expected_seconds(plan: Plan) -> str:
@@ -161,7 +161,7 @@ def _plainly(values: Mapping[str, Any]) -> str:
 
 def _shown(name: str, value: Any, language: str) -> str:
     if name.endswith("_bytes") and isinstance(value, (int, float)):
-        return _gib(value)
+        return in_binary_units(value)
     if isinstance(value, bool) or value is None:
         return str(value)
     if isinstance(value, (int, float)):
@@ -197,5 +197,6 @@ def _say(key: str, language: str, **values: object) -> str:
     return sentence("explain", key, language, values)
 
 
-def _gib(size_bytes: float) -> str:
-    return f"{size_bytes / GIB:.1f} GiB"
+def in_binary_units(size_bytes: float) -> str:
+    """A size as memory is sold and as plans name it; small things in MiB."""
+    return f"{size_bytes / GIB:.1f} GiB" if size_bytes >= GIB / 10 else f"{size_bytes / 2**20:.0f} MiB"

@@ -97,11 +97,12 @@ def _tidy_device(management: Any, device: Any, share: float) -> int:
 
 def _tell(freed_bytes: int, reason: Reason) -> None:
     """A clean-up that freed something is noted, logged and shown in every open browser."""
-    from ..memory_report import figures, gib
+    from ..intelligence.explain import in_binary_units
+    from ..memory_report import figures
 
     if not freed_bytes:
         return
     note_clean_up(freed_bytes, reason)
     shown = figures(readout(), host.language("auto"))["clean_ups"][-1]
-    host.log.info("Memory given back: %s. %s", gib(freed_bytes), json.dumps(shown["reason"], ensure_ascii=False))
+    host.log.info("Memory given back: %s. %s", in_binary_units(freed_bytes), json.dumps(shown["reason"], ensure_ascii=False))
     host.broadcast(CLEANED, shown)
