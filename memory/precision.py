@@ -34,7 +34,7 @@ class Weights:
 def available(device: str, torch_has_fp8: bool = True) -> tuple[Precision, ...]:
     """The 8-bit forms that weights can be held in on a device ("cuda", "cpu", "mps" …), best first. Every ComfyUI of
     ours can hold int8: newer ones by themselves, older ones by layers of this pack. int8 loses least
-    (``bench/precision.py``: a quarter of what fp8 loses), so that a GPU that computes in fp8 changes nothing."""
+    (``bench/precision.py``: less than half of what fp8 loses), so that a GPU that computes in fp8 changes nothing."""
     if device in _NO_EIGHT_BIT:
         return ()
     return EIGHT_BIT if torch_has_fp8 and device not in _NO_FP8 else (Precision.INT8,)
