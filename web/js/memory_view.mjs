@@ -1,5 +1,6 @@
 // The view of memory: the last two minutes as a chart, what fills the memory, what was given back, and two buttons.
 import { api } from "../../../scripts/api.js";
+import { giveBack } from "./giving_back.mjs";
 import { ask, element, gib, language, speaker } from "./speaking.mjs";
 import { chart } from "./memory_chart.mjs";
 
@@ -13,8 +14,7 @@ const say = speaker({
     models: "Loaded models", none: "None.", pool: "Pool", given: "Memory given back", actions: "Give memory back",
     free_models: "Free models", free_all: "Free everything", part: "{loaded} of {size}", kept: "{count} in RAM: {size} of at most {limit}",
     rate: "used again: {hits} of {asked} ({percent} %)", evicted: "had to leave: {count}",
-    freed: "{size} were given back.", nothing: "Done; no memory came free by it.", title: "Memory",
-    later: "It is given back when the prompt is over.", empty: "Nothing kept yet.", never: "Nothing so far.", waiting: "Reading…",
+    title: "Memory", empty: "Nothing kept yet.", never: "Nothing so far.", waiting: "Reading…",
     models_hint: "Models leave the GPU; they are loaded again when they are needed",
     all_hint: "Models and cached results leave GPU and RAM; the next run loads anew",
   },
@@ -22,8 +22,7 @@ const say = speaker({
     models: "Modelos cargados", none: "Ninguno.", pool: "Reserva", given: "Memoria devuelta", actions: "Devolver memoria",
     free_models: "Liberar modelos", free_all: "Liberar todo", part: "{loaded} de {size}", kept: "{count} en la RAM: {size} de {limit} como máximo",
     rate: "reutilizados: {hits} de {asked} ({percent} %)", evicted: "tuvieron que salir: {count}",
-    freed: "Se devolvieron {size}.", nothing: "Hecho; con ello no se liberó memoria.", title: "Memoria",
-    later: "Se devuelve cuando acabe el prompt.", empty: "Aún no guarda nada.", never: "Nada hasta ahora.", waiting: "Leyendo…",
+    title: "Memoria", empty: "Aún no guarda nada.", never: "Nada hasta ahora.", waiting: "Leyendo…",
     models_hint: "Los modelos salen de la GPU; se cargan de nuevo cuando hagan falta",
     all_hint: "Los modelos y resultados guardados salen de la GPU y la RAM; la próxima ejecución carga de nuevo",
   },
@@ -52,12 +51,13 @@ export function open(place) {
   const drawn = chart();
   place.replaceChildren(element("style", {}, STYLE), frame(drawn, parts));
   const show = (readout) => {
+    parts.status.querySelector(".fault")?.remove(); // it tells again; what a button said stays
     drawn.add(readout);
     fill(parts.models, models(readout), say("none"));
     fill(parts.pool, pool(readout.pool), say("empty"));
     fill(parts.given, readout.clean_ups.slice(-SHOWN).reverse().map(cleanUp), say("never"));
   };
-  return follow(show, (fault) => (parts.status.textContent = fault.message));
+  return follow(show, (fault) => parts.status.replaceChildren(element("span", { class: "fault" }, fault.message)));
 }
 
 // Have the server tell while the page can be seen; where it tells nobody (from another computer) ask it now and then.
@@ -109,8 +109,7 @@ function button(key, hint, what, status) {
   made.addEventListener("click", async () => {
     made.disabled = true;
     try {
-      const { freed_bytes, later } = await ask("/memory/free", { what });
-      status.textContent = later ? say("later") : say(freed_bytes ? "freed" : "nothing", { size: gib(freed_bytes) });
+      status.textContent = await giveBack(what);
     } catch (fault) {
       status.textContent = fault.message;
     } finally {

@@ -2,7 +2,8 @@
 // What a view shows is loaded when it is first looked at.
 import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
-import { ask, element, gib, speaker, toast } from "./speaking.mjs";
+import { given, giveBack } from "./giving_back.mjs";
+import { element, speaker, toast } from "./speaking.mjs";
 
 // Every view: {id, load}; its module has `open(place)`, which fills the element and returns what closes it.
 const VIEWS = [{ id: "memory", load: () => import("./memory_view.mjs") }];
@@ -10,14 +11,12 @@ const KEEP = "IIG.Panel.View"; // in the browser's own store: the view that was 
 
 const say = speaker({
   en: {
-    tooltip: "Intelligent Generation: memory", views: "Views", memory: "Memory", cleaned: "Memory given back: {size}",
-    retried: "Out of memory", freed: "Memory given back: {size}", later: "Memory is given back when the prompt is over.",
-    refused: "No memory was given back", nothing: "Done; no memory came free by it.",
+    tooltip: "Intelligent Generation: memory", views: "Views", memory: "Memory",
+    retried: "Out of memory", refused: "No memory was given back",
   },
   es: {
-    tooltip: "Intelligent Generation: memoria", views: "Vistas", memory: "Memoria", cleaned: "Memoria devuelta: {size}",
-    retried: "Falta memoria", freed: "Memoria devuelta: {size}", later: "La memoria se devuelve cuando acabe el prompt.",
-    refused: "No se devolvió memoria", nothing: "Hecho; con ello no se liberó memoria.",
+    tooltip: "Intelligent Generation: memoria", views: "Vistas", memory: "Memoria",
+    retried: "Memoria agotada", refused: "No se devolvió memoria",
   },
 });
 
@@ -65,8 +64,7 @@ class Panel {
 
 async function free(what) {
   try {
-    const { freed_bytes, later } = await ask("/memory/free", { what });
-    toast("info", later ? say("later") : say(freed_bytes ? "freed" : "nothing", { size: gib(freed_bytes) }));
+    toast("info", await giveBack(what));
   } catch (fault) {
     toast("error", say("refused"), fault.message);
   }
@@ -78,7 +76,7 @@ app.registerExtension({
   menuCommands: [{ path: ["Intelligent Generation"], commands: ["IIG.FreeMemory"] }],
   setup() {
     api.addEventListener("intelligent_generation.memory_cleaned", ({ detail }) => {
-      toast("info", say("cleaned", { size: gib(detail.freed_bytes) }), detail.sentence);
+      toast("info", given(detail.freed_bytes), detail.sentence);
     });
     api.addEventListener("intelligent_generation.out_of_memory", ({ detail }) => toast("warn", say("retried"), detail.sentence, 20000));
     // Listened to so that the host does not warn of one that arrives just after the view was closed.
