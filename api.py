@@ -51,6 +51,7 @@ __all__ = [
     "GenerationConstraints",
     "IntelligentGenerationPipeline",
     "LoraUse",
+    "Offload",
     "OperationMode",
     "PipelineConfig",
     "Plan",

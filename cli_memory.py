@@ -9,7 +9,9 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from .cli_batch import SERVER
 from .errors import BadRequest
+from .memory.release import WHAT
 from .plan import Verbosity
 from .terminal import cell, columns, printable, say
 
@@ -17,9 +19,8 @@ if TYPE_CHECKING:
     from .readout import Readout
 
 Command = Callable[..., argparse.ArgumentParser]
-SERVER = "http://127.0.0.1:8188"
-WHAT = ("models", "pool", "everything")
 EVERY_S = 1.0
+AUTO = "auto"  # how a setting that is left to the pack is typed and shown
 
 
 def add_commands(command: Command) -> None:
@@ -27,7 +28,10 @@ def add_commands(command: Command) -> None:
     memory = command("memory", act, "how full a running ComfyUI's memory is; give some back; the settings of memory")
     memory.add_argument("action", nargs="?", choices=tuple(_ACTIONS), default="show", help="(default: %(default)s)")
     memory.add_argument(
-        "arguments", nargs="*", metavar="ARGUMENT", help=f"free: {', '.join(WHAT)}; settings: NAME=VALUE, such as pool_gb=8"
+        "arguments",
+        nargs="*",
+        metavar="ARGUMENT",
+        help=f"free: {', '.join(WHAT)}; settings: NAME=VALUE, such as pool_gb=8 or pool_gb=auto",
     )
     memory.add_argument("--verbosity", choices=[level.value for level in Verbosity], default="standard")
     memory.add_argument("--server", default=SERVER, help="ComfyUI's address (default: %(default)s)")
@@ -71,9 +75,14 @@ def free(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(told))
     else:
-        key = "memory_freed_later" if told["later"] else "memory_freed"
-        print(say(key, options.language, freed=in_binary_units(told["freed_bytes"])))
+        print(say(_outcome(told), options.language, freed=in_binary_units(told["freed_bytes"])))
     return 0
+
+
+def _outcome(told: Mapping[str, Any]) -> str:
+    if told["later"]:
+        return "memory_freed_later"
+    return "memory_freed" if told["freed_bytes"] else "memory_freed_none"
 
 
 def settings(options: argparse.Namespace) -> int:
@@ -137,6 +146,8 @@ def _setting(text: str) -> tuple[str, Any]:
     if not equals:
         raise BadRequest("setting_unreadable", text=text)
     name = name.strip().replace("-", "_")
+    if value.strip().lower() == AUTO:
+        return name, None
     try:
         return name, json.loads(value)
     except ValueError:
@@ -144,7 +155,7 @@ def _setting(text: str) -> tuple[str, Any]:
 
 
 def _printed(value: object) -> str:
-    return cell(json.dumps(value).strip('"'), 200)
+    return AUTO if value is None else cell(json.dumps(value).strip('"'), 200)
 
 
 def _clock(at: float) -> str:

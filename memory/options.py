@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from ..errors import BadRequest
 from ..files import write_whole
 from ..values import from_json, refuse
+
+Refusal = Callable[[str], BadRequest]
 
 FILE = "memory.json"
 ENVIRONMENT = "INTELLIGENT_GENERATION_MEMORY_"
@@ -48,17 +50,21 @@ class MemoryOptions:
 
 
 def read_options(folder: Path, environ: Mapping[str, str] = os.environ) -> MemoryOptions:
-    """The options in ``folder`` under those of the environment. Raises ``BadRequest``."""
-    return _options({**_held(folder), **_from_environment(environ)}, folder)
+    """The options in ``folder`` under those of the environment. Raises ``BadRequest`` that names the file or the variables
+    at fault."""
+    variables = _from_environment(environ)
+    held = {name: value for name, value in _held(folder).items() if name not in variables}
+    return MemoryOptions(**_fitting(held, _unreadable(folder)), **_fitting(variables, _out_of_range(f"{ENVIRONMENT}… ")))
 
 
 def change_options(folder: Path, changes: Mapping[str, Any]) -> MemoryOptions:
-    """Write ``changes`` over what the file holds; nothing is written where one of them does not fit. Raises
-    ``BadRequest``."""
-    held = _held(folder)
-    changed = asdict(_options({**held, **changes}, folder))
-    write_whole(folder / FILE, json.dumps({**held, **{name: changed[name] for name in changes}}, indent=2) + "\n")
-    return MemoryOptions(**changed)
+    """Write ``changes`` over what the file holds; nothing is written where one of them does not fit. Raises ``BadRequest``,
+    which names the file where the fault is in what it holds besides."""
+    changed = _fitting(changes, _out_of_range())
+    kept = {name: value for name, value in _held(folder).items() if name not in changed}
+    held = {**_fitting(kept, _unreadable(folder)), **changed}
+    write_whole(folder / FILE, json.dumps(held, indent=2) + "\n")
+    return MemoryOptions(**held)
 
 
 def _held(folder: Path) -> dict[str, Any]:
@@ -66,16 +72,31 @@ def _held(folder: Path) -> dict[str, Any]:
     try:
         held = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     except (OSError, ValueError) as fault:
-        raise BadRequest("memory_settings_unreadable", path=str(path), problem=str(fault)) from fault
-    return held if isinstance(held, dict) else {}
+        raise _unreadable(folder)(str(fault)) from fault
+    if not isinstance(held, dict):
+        raise _unreadable(folder)("not a JSON object")
+    return held
 
 
-def _options(values: Mapping[str, Any], folder: Path) -> MemoryOptions:
+def _unreadable(folder: Path) -> Refusal:
+    return lambda problem: BadRequest("memory_settings_unreadable", path=str(folder / FILE), problem=problem)
+
+
+def _out_of_range(where: str = "") -> Refusal:
+    return lambda problem: BadRequest("out_of_range", faults=where + problem)
+
+
+def _fitting(values: Mapping[str, Any], refused: Refusal) -> dict[str, Any]:
+    """The values as ``MemoryOptions`` holds them. Raises what ``refused`` makes of a fault."""
     known = {each.name for each in fields(MemoryOptions)}
     if unknown := sorted(values.keys() - known):
-        problem = f"{', '.join(unknown)[:80]} ({', '.join(sorted(known))})"
-        raise BadRequest("memory_settings_unreadable", path=str(folder / FILE), problem=problem)
-    return from_json(MemoryOptions, json.dumps(dict(values)))
+        raise refused(f"{', '.join(unknown)[:80]} ({', '.join(sorted(known))})")
+    try:
+        options = from_json(MemoryOptions, json.dumps(dict(values)))
+    except BadRequest as fault:
+        told = fault.values
+        raise refused(str(told["faults"]) if "faults" in told else f"{told['where']}: {told['problem']}") from fault
+    return {name: getattr(options, name) for name in values}
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:

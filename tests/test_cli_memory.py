@@ -46,8 +46,8 @@ class Answering(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.bodies.append((self.path.removeprefix(MEMORY_PATH), body))
         if self.path.endswith("/free"):
-            later = body["what"] == "everything"
-            return self._answer({"what": body["what"], "freed_bytes": 0 if later else 3 * GIB, "later": later})
+            freed = {"models": 3 * GIB, "pool": 0, "everything": 0}[body["what"]]
+            return self._answer({"what": body["what"], "freed_bytes": freed, "later": body["what"] == "everything"})
         if body.get("pool_gb") == -1:
             return self._answer({"error": "out_of_range", "message": "pool_gb -1 (0–4096)"}, 400)
         changed = {name: value for name, value in body.items() if name != "language"}
@@ -100,8 +100,9 @@ def test_memory_is_shown_in_the_persons_language_and_detail(run):
 def test_memory_is_given_back(run, server):
     assert run("free")[1] == "3.0 GiB of memory were given back.\n"
     assert "when it is over" in run("free", "everything")[1]
-    assert json.loads(run("free", "pool", "--json")[1]) == {"what": "pool", "freed_bytes": 3 * GIB, "later": False}
-    assert [body["what"] for _, body in server.bodies] == ["models", "everything", "pool"]
+    assert run("free", "pool")[1] == "Done; no memory came free by it.\n"
+    assert json.loads(run("free", "models", "--json")[1]) == {"what": "models", "freed_bytes": 3 * GIB, "later": False}
+    assert [body["what"] for _, body in server.bodies] == ["models", "everything", "pool", "models"]
 
 
 def test_what_does_not_exist_is_refused_before_anyone_is_asked(run, server):
@@ -112,10 +113,11 @@ def test_what_does_not_exist_is_refused_before_anyone_is_asked(run, server):
 
 
 def test_settings_are_shown_and_changed(run, server):
-    assert run("settings")[1].splitlines()[:3] == ["pool_gb      null", "clean_below  0.06", "retry        true"]
+    assert run("settings")[1].splitlines()[:3] == ["pool_gb      auto", "clean_below  0.06", "retry        true"]
     code, out, _ = run("settings", "pool-gb=8.5", "retry=false", "--json")
     assert code == 0 and json.loads(out) == {"pool_gb": 8.5, "clean_below": 0.06, "retry": False}
     assert server.bodies == [("/settings", {"pool_gb": 8.5, "retry": False, "language": "en"})]
+    assert run("settings", "pool_gb=auto")[0] == 0 and server.bodies[-1][1]["pool_gb"] is None
     code, _, err = run("settings", "pool_gb=-1")
     assert code == 1 and "pool_gb -1" in err
 

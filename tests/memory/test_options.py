@@ -55,12 +55,30 @@ def test_the_environment_wins_over_the_file(tmp_path):
     assert json.loads((tmp_path / FILE).read_text())["pool_gb"] == 8
 
 
-@pytest.mark.parametrize("text", ["{", "[1]x", '{"pool": 1}', '{"retry": "maybe"}'])
+@pytest.mark.parametrize("text", ["{", "[1]x", "[1]", '{"pool": 1}', '{"retry": "maybe"}', '{"clean_below": 2}'])
 def test_an_unreadable_file_is_named(tmp_path, text):
     (tmp_path / FILE).write_text(text)
-    with pytest.raises(BadRequest) as raised:
-        read_options(tmp_path, {})
-    assert "retry" in str(raised.value) or str(tmp_path / FILE) in str(raised.value)
+    for attempt in (lambda: read_options(tmp_path, {}), lambda: change_options(tmp_path, {"pool_gb": 8})):
+        with pytest.raises(BadRequest) as raised:
+            attempt()
+        assert raised.value.code == "memory_settings_unreadable" and str(tmp_path / FILE) in str(raised.value)
+    assert (tmp_path / FILE).read_text() == text
+
+
+def test_a_damaged_value_is_mended_by_another_and_the_environment_stands_in_for_it(tmp_path):
+    (tmp_path / FILE).write_text('{"retry": "maybe", "pool_gb": 8}')
+    assert read_options(tmp_path, {"INTELLIGENT_GENERATION_MEMORY_RETRY": "0"}) == MemoryOptions(pool_gb=8.0, retry=False)
+    assert change_options(tmp_path, {"retry": False}) == MemoryOptions(pool_gb=8.0, retry=False)
+
+
+def test_a_fault_that_is_not_the_files_does_not_blame_it(tmp_path):
+    change_options(tmp_path, {"pool_gb": 8})
+    with pytest.raises(BadRequest, match="retry: ") as asked:
+        change_options(tmp_path, {"retry": "perhaps"})
+    with pytest.raises(BadRequest, match="INTELLIGENT_GENERATION_MEMORY_… clean_below 2") as set_outside:
+        read_options(tmp_path, {"INTELLIGENT_GENERATION_MEMORY_CLEAN_BELOW": "2"})
+    for raised in (asked, set_outside):
+        assert FILE not in str(raised.value) and "MemoryOptions" not in str(raised.value)
 
 
 def test_the_pool_takes_a_third_of_the_ram_unless_told_otherwise():
