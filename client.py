@@ -16,7 +16,7 @@ from .intelligence.out_of_memory import is_out_of_memory
 from .routes import RETRIED, RETRY_PATH
 
 TIMEOUT_S = 30
-DECIDE_S = 30  # how long the server may take to plan anew after memory ran out
+DECIDE_S = 90  # the server plans anew after memory ran out, then waits up to 60 s (nodes/own_queue.py) to queue that
 SILENCE_S = 600  # longest pause between two messages of a running prompt: a big model loading from a slow disk
 
 Graph = dict[str, dict[str, Any]]

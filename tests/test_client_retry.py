@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 import websocket
-from pack.client import Client, RanOut
+from pack.client import DECIDE_S, Client, RanOut
 from pack.errors import BadRequest
 from pack.intelligence.out_of_memory import is_out_of_memory
 from pack.routes import RETRIED, RETRY_PATH
@@ -91,6 +93,12 @@ def test_another_error_is_not_asked_about(say):
     with pytest.raises(BadRequest, match="damaged") as refused:
         Asked({}).run({})
     assert not isinstance(refused.value, RanOut)
+
+
+def test_it_waits_longer_than_the_server_takes_to_queue(request):
+    source = (request.config.rootpath / Path("nodes/own_queue.py")).read_text(encoding="utf-8")
+    patience_s = float(re.search(r"^PATIENCE_S = ([\d.]+)", source, re.MULTILINE)[1])
+    assert patience_s + 10 < DECIDE_S
 
 
 @pytest.mark.parametrize(

@@ -215,9 +215,12 @@ def test_a_native_graph_is_tried_again_by_who_sent_it(failing: Failing) -> None:
     result = generate_natively(failing.client.url, plan, 5, Place(Library(), Machine()))
     assert result.plan.settings.tiled_decode and len(result.warnings) == 1 and len(result.pictures) == 1
     failing.mode("always")
-    with pytest.raises(RanOut):
+    with pytest.raises(RanOut, match="again"):
         generate_natively(failing.client.url, result.plan, 6, Place(Library(), Machine()))
     assert len(failing.history()) == before + 3
+    with pytest.raises(RanOut, match="again"):
+        generate_natively(failing.client.url, plan, 7, Place(Library(), Machine()))
+    assert len(failing.history()) == before + 5
 
 
 # --------------------------------------------------------------------------- never a loop
@@ -249,6 +252,7 @@ def test_what_is_no_lack_of_memory_is_not_tried_again(failing: Failing, mode: st
 
 
 def test_who_does_not_want_it_gets_the_error(failing: Failing) -> None:
+    plan = planned(failing)
     options = next(failing.place.rglob("__intelligent_generation")) / "memory.json"
     options.write_text('{"retry": false}')
     try:
@@ -258,6 +262,9 @@ def test_who_does_not_want_it_gets_the_error(failing: Failing) -> None:
             failing.client.run(graph())
         failing.until_idle()
         assert len(set(failing.history()) - before) == 1
+        with pytest.raises(RanOut):
+            generate_natively(failing.client.url, plan, 8, Place(Library(), Machine()))
+        assert len(set(failing.history()) - before) == 2
     finally:
         options.unlink()
 
@@ -295,11 +302,18 @@ def test_a_batch_of_the_canvas_is_shown_whole(failing: Failing) -> None:
         return [item["state"] for item in failing.client.get(BATCHES_PATH, id=batch_id)["items"]]
 
     wait_until(lambda: states() == ["done", "done"])
+
+    def last() -> dict[str, Any]:
+        told: dict[str, Any] = list(failing.history().values())[-1]
+        return told
+
+    def is_sheet() -> bool:
+        sheet = last()["prompt"][2].get("2", {})
+        return sheet.get("class_type") == "IIG_ContactSheet" and sheet["inputs"]["batch"] == batch_id
+
+    wait_until(lambda: is_sheet() and "3" in last()["outputs"])  # the last to run is the sheet
     failing.until_idle()
-    time.sleep(1)
-    failing.until_idle()
-    last = list(failing.history().values())[-1]
-    assert last["prompt"][2]["2"]["inputs"]["batch"] == batch_id and "3" in last["outputs"], "the last to run is the sheet"
+    assert is_sheet()
 
 
 # --------------------------------------------------------------------------- the language model first

@@ -149,36 +149,37 @@ def test_english_is_not_translated(serve):
 
 
 def test_a_slow_answer_is_cut_off(serve):
-    server = serve(GOOD, pause_s=0.1)
+    server = serve("." * 20 * 600, pause_s=0.1)  # a minute
     begin = time.monotonic()
     read = reader_of(server.url, timeout_s=0.35).read(analyze("a quokka"))
-    assert time.monotonic() - begin < 2
+    assert time.monotonic() - begin < 30
     assert read.reader is Reader.RULES and "read.ollama_slow" in keys(read)
     assert server.unloaded == [("qwen3:4b", 1)]
 
 
 def test_a_hanging_server_is_cut_off(serve):
-    server = serve(GOOD, silent_s=1.5)
+    server = serve(GOOD, silent_s=60)
     begin = time.monotonic()
     read = reader_of(server.url, timeout_s=0.3).read(analyze("a quokka"))
-    assert time.monotonic() - begin < 1.4
+    assert time.monotonic() - begin < 30
     assert "read.ollama_slow_server" in keys(read)
 
 
-def test_an_absent_server_costs_little_once_and_is_remembered():
+def test_an_absent_server_is_asked_once_and_remembered(monkeypatch):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+    waits, connect = [], socket.create_connection  # how long each try to connect may take, in seconds
+    monkeypatch.setattr(socket, "create_connection", lambda address, wait: waits.append(wait) or connect(address, wait))
     now, absence = [100.0], Absence()
     reader = reader_of(url, absence=absence, clock=lambda: now[0])
     before = analyze("a quokka")
-    begin = time.monotonic()
     first = reader.read(before)
-    assert time.monotonic() - begin < 0.3
     assert keys(first)[-1] == "read.ollama_absent" and first.concepts == before.concepts
     assert keys(reader.read(before))[-1] == "read.ollama_absent_before"
+    assert len(waits) == 1 and waits[0] <= 0.25
     now[0] += 61
-    assert keys(reader.read(before))[-1] == "read.ollama_absent"
+    assert keys(reader.read(before))[-1] == "read.ollama_absent" and len(waits) == 2
 
 
 def test_a_url_that_is_none_is_told_not_raised():
