@@ -115,7 +115,8 @@ def _linear() -> Any:
 
         def forward_comfy_cast_weights(self, input: Any) -> Any:
             weight, bias = comfy.ops.cast_bias_weight(self, input)
-            if self.is_packed and not self.weight_function:  # a patch has converted it already
+            patched = any(getattr(each, "convert_func", None) for each in self.weight_function)  # and so converted already
+            if self.is_packed and not patched:
                 values, scale = unpack(weight)
                 weight = values * scale.to(weight.dtype)
             return torch.nn.functional.linear(input, weight, bias)

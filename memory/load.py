@@ -12,7 +12,8 @@ from ..choices import Precision
 from ..errors import MissingModel, UserError
 from ..plan import Reason
 from . import int8, native8
-from .precision import EIGHT_BIT, Weights, available, eight_bit_form, settle
+from .precision import EIGHT_BIT, Weights, available, eight_bit_form, is_quantised, settle
+from .reading import loaded_bytes, ram
 
 Forms = Mapping[str, Precision]
 _ENCODER_PREFIXES = ("cond_stage_model.", "conditioner.", "text_encoders.")
@@ -54,7 +55,7 @@ def load_checkpoint(
     encoder_on_cpu = encoder_device == "cpu"
     weights, why = settle("weight_dtype", weight_dtype, _weights(parts["model"], metadata), free_bytes(), forms)
     weights = _readable(path, parts["model"], weights)
-    room = free_bytes() - _held_bytes(parts["model"], weights)
+    room = _room_for_encoder(encoder_on_cpu, _held_bytes(parts["model"], weights))
     encoder, why_encoder = settle("encoder_dtype", encoder_dtype, _weights(parts["encoder"], {}), room, forms)
     how = How(weights, encoder, encoder_on_cpu)
     model, clip, vae = _whole(path, state, metadata, how, list(embeddings))
@@ -147,7 +148,21 @@ def _whole(
     )
     if given is None or (only in ("", "model") and given[0] is None):
         raise UserError("model_file_unknown", name=path.name)
+    _settle(given[0], how.weights)
+    _settle(getattr(given[1], "patcher", None), how.encoder)
     return given[0], given[1], given[2]
+
+
+def _settle(patcher: Any, form: Precision) -> None:
+    """Hooks keep what they change of a model ready in full; 8-bit weights are other tensors than that, so hooks work them
+    out each time instead. The size is told anew: some hosts take it before there are any weights."""
+    import comfy.hooks
+
+    if patcher is not None and form in EIGHT_BIT:
+        patcher.hook_mode = comfy.hooks.EnumHookMode.MinVram
+        patcher.size = 0
+        if getattr(patcher.model, "model_loaded_weight_memory", 0):
+            patcher.model.model_loaded_weight_memory = patcher.model_size()
 
 
 def _bare(path: Path, state: dict[str, Any], metadata: dict[str, Any], how: How, disable_dynamic: bool = False) -> Any:
@@ -159,6 +174,7 @@ def _bare(path: Path, state: dict[str, Any], metadata: dict[str, Any], how: How,
     model = load(state, model_options=options, **named, **_undynamic(load, disable_dynamic))
     if model is None:
         raise UserError("model_file_unknown", name=path.name)
+    _settle(model, how.weights)
     return model
 
 
@@ -167,6 +183,7 @@ def _undynamic(load: Any, disable_dynamic: bool) -> dict[str, bool]:
 
 
 def _model_options(state: dict[str, Any], metadata: dict[str, Any], form: Precision) -> dict[str, Any]:
+    import comfy.model_management as management
     import torch
 
     if form is Precision.DEFAULT:
@@ -174,7 +191,7 @@ def _model_options(state: dict[str, Any], metadata: dict[str, Any], form: Precis
     if form not in EIGHT_BIT:
         return {"dtype": getattr(torch, {"fp16": "float16", "bf16": "bfloat16"}[form.value])}
     held, computed = _types(state, metadata)
-    return {"dtype": held, "custom_operations": _operations(form, computed)}
+    return {"dtype": held, "custom_operations": _operations(form, computed, management.get_torch_device())}
 
 
 def _encoder_options(how: How) -> dict[str, Any]:
@@ -185,15 +202,17 @@ def _encoder_options(how: How) -> dict[str, Any]:
     options: dict[str, Any] = {"load_device": cpu, "offload_device": cpu} if how.encoder_on_cpu else {}
     device = cpu if how.encoder_on_cpu else management.text_encoder_device()
     if how.encoder in EIGHT_BIT:
-        return {**options, "custom_operations": _operations(how.encoder, management.text_encoder_dtype(device))}
+        # Older hosts would move it to the GPU before its weights are in 8 bits, and count it as it was then for good.
+        options |= {"initial_device": cpu}
+        return {**options, "custom_operations": _operations(how.encoder, management.text_encoder_dtype(device), device)}
     if how.encoder is not Precision.DEFAULT:
         options["dtype"] = getattr(torch, {"fp16": "float16", "bf16": "bfloat16"}[how.encoder.value])
     return options
 
 
-def _operations(form: Precision, computed: Any) -> Any:
+def _operations(form: Precision, computed: Any, device: Any) -> Any:
     if native8.is_native():
-        return native8.operations(form, computed)
+        return native8.operations(form, computed, device)
     return int8.operations() if form is Precision.INT8 else native8.scaled_fp8()
 
 
@@ -245,14 +264,22 @@ def machine_forms() -> tuple[Precision, ...]:
     return available(management.get_torch_device().type, hasattr(torch, "float8_e4m3fn"))
 
 
+def _room_for_encoder(on_cpu: bool, model_bytes: int) -> int:
+    """On a GPU text encoder and diffusion model take turns; in RAM they lie together."""
+    import comfy.model_management as management
+
+    if not on_cpu and not management.is_device_cpu(management.get_torch_device()):
+        return free_bytes()
+    return ram().free_bytes - model_bytes
+
+
 def free_bytes() -> int:
     """Memory that a diffusion model may take beside what a picture is computed in: what is free on its device and what
     ComfyUI's other models would leave there."""
     import comfy.model_management as management
 
     device = management.get_torch_device()
-    ours = sum(loaded.model_loaded_memory() for loaded in management.current_loaded_models if loaded.device == device)
-    ours = 0 if management.is_device_cpu(device) else ours  # in RAM they stay until they are dropped
+    ours = 0 if management.is_device_cpu(device) else loaded_bytes(device)  # in RAM they stay until they are dropped
     return int(management.get_free_memory(device) + ours - management.minimum_inference_memory())
 
 
@@ -278,9 +305,10 @@ def _loaded(part: dict[str, Any]) -> Iterator[int]:
 
 
 def _held_bytes(part: dict[str, Any], form: Precision) -> int:
-    sixteen = form in (Precision.FP16, Precision.BF16)
-    return (
-        sum(value.numel() * (2 if sixteen else 1) for value in part.values())
-        if form is not Precision.DEFAULT
-        else sum(_loaded(part))
+    if form is Precision.DEFAULT:
+        return sum(_loaded(part))
+    eight = form in EIGHT_BIT
+    return sum(
+        value.numel() * (1 if eight and is_quantised(key.removesuffix(".weight"), value.shape) else 2)
+        for key, value in part.items()
     )

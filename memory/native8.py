@@ -27,20 +27,21 @@ def is_native() -> bool:
     return hasattr(comfy.ops, "mixed_precision_ops")
 
 
-def operations(form: Precision, compute_dtype: Any) -> Any:
-    """ComfyUI's layers of mixed precision, computing in ``compute_dtype``; those matrices that ``is_quantised`` names
+def operations(form: Precision, compute_dtype: Any, device: Any) -> Any:
+    """ComfyUI's layers of mixed precision, computing in ``compute_dtype`` on ``device``; those matrices that ``is_quantised`` names
     are turned into 8 bits as they are loaded."""
     import comfy.ops
     import torch
     from comfy.quant_ops import QuantizedTensor
 
-    in_int8 = form is Precision.INT8 and _multiplies_in_int8()
+    in_int8 = form is Precision.INT8 and _multiplies_in_int8(device)
     base = comfy.ops.mixed_precision_ops({"mixed_ops": True}, compute_dtype, full_precision_mm=not in_int8)
 
     class Linear(base.Linear):  # type: ignore[misc, name-defined]
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
             self.held_dtype = kwargs.get("dtype") or compute_dtype
+            self.weight_comfy_model_dtype = self.held_dtype  # what ComfyUI makes of weights that stay in their file
 
         def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
             weight = state_dict.get(f"{prefix}weight")
@@ -53,6 +54,9 @@ def operations(form: Precision, compute_dtype: Any) -> Any:
             self.weight = torch.nn.Parameter(empty, requires_grad=False)
             torch.nn.Module._load_from_state_dict(self, state_dict, prefix, *rest)
 
+        def set_weight(self, weight: Any, inplace_update: bool = False, **more: Any) -> Any:
+            return super().set_weight(weight, **more)  # hooks ask for "in place", which ComfyUI's own layer cannot do
+
         def _forward(self, input: Any, weight: Any, bias: Any) -> Any:
             if not in_int8 and isinstance(weight, QuantizedTensor):  # else torch would quantise the input, too
                 weight = weight.dequantize()
@@ -61,10 +65,14 @@ def operations(form: Precision, compute_dtype: Any) -> Any:
     return type("Operations", (base,), {"Linear": Linear})
 
 
-def _multiplies_in_int8() -> bool:
+def _multiplies_in_int8(device: Any) -> bool:
+    """Whether there is a kernel of ComfyUI's for it: without one torch would do it, slowly and with much memory."""
+    import comfy_kitchen
     from comfy.quant_ops import TensorWiseINT8Layout
 
-    return bool(TensorWiseINT8Layout.supports_fast_matmul())
+    cuda = comfy_kitchen.list_backends().get("cuda", {})
+    ready = bool(cuda.get("available")) and not cuda.get("disabled")
+    return device.type == "cuda" and ready and bool(TensorWiseINT8Layout.supports_fast_matmul())
 
 
 def _entries(prefix: str, weight: Any, form: Precision, in_int8: bool) -> dict[str, Any]:

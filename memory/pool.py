@@ -74,16 +74,18 @@ def _nothing() -> None:
 
 class Pool:
     """``limit_bytes`` says how much it may keep, ``lacking_bytes`` how much RAM is short at this moment if so many bytes
-    more come (0 = none), ``dropped`` hears of it when something left, so that others let go, too. Any thread may call any
-    method but ``take``."""
+    more come (0 = none). Whoever else holds what the pool drops hears of it by ``dropped``, and by ``ended`` when it is
+    time to end it. Any thread may call any method but ``take``."""
 
     def __init__(
         self,
         limit_bytes: Callable[[], int],
         lacking_bytes: Callable[[int], int] = lambda coming_bytes: 0,
         dropped: Callable[[], None] = _nothing,
+        ended: Callable[[], None] = _nothing,
     ) -> None:
-        self._limit_bytes, self._lacking_bytes, self._dropped = limit_bytes, lacking_bytes, dropped
+        self._limit_bytes, self._lacking_bytes = limit_bytes, lacking_bytes
+        self._dropped, self._ended = dropped, ended
         self._lock = RLock()
         self._loading = RLock()  # apart, so that the state can be read while a model loads, which takes seconds
         self._entries: OrderedDict[Key, _Entry] = OrderedDict()
@@ -133,6 +135,12 @@ class Pool:
         with self._lock:
             going, self._going = self._going, []
         going.clear()  # outside of the lock: the end of a model runs code that may ask for the state
+        self._ended()
+
+    def wanted(self) -> tuple[Loaded, ...]:
+        """What it keeps of that which was expected."""
+        with self._lock:
+            return tuple(self._entries[key].value for key in self._wanted if key in self._entries)
 
     def state(self) -> PoolState:
         with self._lock:

@@ -39,6 +39,14 @@ def has_dynamic_vram() -> bool:
     return bool(getattr(dynamic, "aimdo_enabled", False))
 
 
+def loaded_bytes(device: Any) -> int:
+    """What ComfyUI's models take of a device; one whose last reference has just gone takes nothing."""
+    import comfy.model_management as management
+
+    here = [loaded for loaded in list(management.current_loaded_models) if loaded.device == device]
+    return sum(int(patcher.loaded_size()) for loaded in here if (patcher := loaded.model) is not None)
+
+
 # --------------------------------------------------------------------------- devices
 
 

@@ -31,7 +31,7 @@ def release(what: str, pool: Pool | None = None) -> int:
     sweep()
     management.soft_empty_cache()
     if what == "everything":
-        ask_host(unload=True, results=True)
+        ask_host(unload=not has_dynamic_vram(), results=True)
     return max(0, _free_on_devices() - before) + max(0, held - ram().process_bytes)
 
 
@@ -45,12 +45,13 @@ def sweep() -> None:
 
 
 def ask_host(unload: bool, results: bool) -> None:
-    """As ``POST /free`` does: ComfyUI's worker unloads models and drops results as soon as it is idle. From any thread."""
+    """As ``POST /free`` does: ComfyUI's worker unloads models and drops results as soon as it is idle. From any thread.
+    Dropping results would unload, too, were it not told."""
     from server import PromptServer
 
-    for flag, wanted in (("unload_models", unload), ("free_memory", results)):
-        if wanted:
-            PromptServer.instance.prompt_queue.set_flag(flag, True)
+    PromptServer.instance.prompt_queue.set_flag("unload_models", unload)
+    if results:
+        PromptServer.instance.prompt_queue.set_flag("free_memory", True)
 
 
 def _free_on_devices() -> int:

@@ -59,32 +59,33 @@ def _sample(offload: Offload | None, executor: Any, noise: Any, *args: Any, **kw
     guider = executor.class_obj
     chosen = offload or choose(room_for(guider, noise.shape))
     log.info("Memory strategy %s (%s) for %s", chosen.value, "asked" if offload else "chosen", _name(guider))
-    with _in_force(chosen, guider):
+    with _in_force(chosen, guider, asked=offload is not None):
         return executor(noise, *args, **kwargs)
 
 
 @contextmanager
-def _in_force(chosen: Offload, guider: Any) -> Iterator[None]:
+def _in_force(chosen: Offload, guider: Any, asked: bool) -> Iterator[None]:
     """Every ComfyUI-wide setting is as it was afterwards."""
     import comfy.model_management as management
 
     held = management.vram_state, management.EXTRA_RESERVED_VRAM
     try:
-        _before(chosen, guider, management)
+        _before(chosen, guider, management, asked)
         yield
         _after(chosen, guider, management)
     finally:
         management.vram_state, management.EXTRA_RESERVED_VRAM = held
 
 
-def _before(chosen: Offload, guider: Any, management: Any) -> None:
+def _before(chosen: Offload, guider: Any, management: Any, asked: bool) -> None:
     device = guider.model_patcher.load_device
     if has_dynamic_vram():
         if chosen is Offload.AGGRESSIVE:
             management.soft_empty_cache()
         return
     if chosen is Offload.NONE:
-        _load_whole(management)
+        if asked:  # what fits ComfyUI loads whole by itself
+            _load_whole(management)
         return
     management.free_memory(EVERYTHING, device, keep_loaded=_sampling(guider, management))
     if chosen is Offload.AGGRESSIVE:
@@ -113,9 +114,10 @@ def room_for(guider: Any, noise_shape: Any) -> Room:
 
     model = guider.model_patcher
     device, ours = model.load_device, _sampling(guider, management)
+    needed, beside = _needed(guider)
     required, _ = estimate_memory(model, noise_shape, guider.conds)
-    working = max(management.minimum_inference_memory(), required + management.extra_reserved_memory())
-    missing = max(0, model.model_size() - model.loaded_size())
+    working = max(management.minimum_inference_memory(), required + beside + management.extra_reserved_memory())
+    missing = sum(max(0, patcher.model_size() - patcher.loaded_size()) for patcher in needed)
     others = sum(
         loaded.model_loaded_memory()
         for loaded in management.current_loaded_models
@@ -125,16 +127,21 @@ def room_for(guider: Any, noise_shape: Any) -> Room:
 
 
 def _sampling(guider: Any, management: Any) -> list[Any]:
-    """Of the loaded models, those that sampling needs: the model, and what comes with it or with its conditioning."""
+    """Of the loaded models, those that sampling needs."""
+    needed, _ = _needed(guider)
+    loaded = [each for each in management.current_loaded_models if each.model is not None]
+    return [each for each in loaded if any(each.model.is_clone(patcher) for patcher in needed)]
+
+
+def _needed(guider: Any) -> tuple[list[Any], int]:
+    """The model, and what comes with it or with its conditioning; what the latter works in, in bytes."""
     from comfy.sampler_helpers import get_additional_models, get_additional_models_from_model_options
 
     model = guider.model_patcher
-    needed = [model, *get_additional_models(guider.conds, model.model_dtype())[0]]
-    needed += get_additional_models_from_model_options(guider.model_options)
+    models, working = get_additional_models(guider.conds, model.model_dtype())
+    needed = [model, *models, *get_additional_models_from_model_options(guider.model_options)]
     needed += model.get_nested_additional_models()
-    needed += [patch for each in list(needed) for patch in each.model_patches_models()]
-    loaded = [each for each in management.current_loaded_models if each.model is not None]
-    return [each for each in loaded if any(each.model.is_clone(patcher) for patcher in needed)]
+    return [*needed, *(patch for each in needed for patch in each.model_patches_models())], int(working)
 
 
 def _name(guider: Any) -> str:

@@ -42,18 +42,19 @@ def machine(seconds_per_step: dict[str, float], peak_factors: dict[str, float]) 
     import psutil
 
     from ..memory.load import machine_forms
-    from ..memory.reading import has_dynamic_vram
+    from ..memory.reading import has_dynamic_vram, loaded_bytes
     from ..plan import GIB, Machine
     from .pooling import pool
 
     device, pooled = management.get_torch_device(), pool().state().size_bytes
-    ours = sum(loaded.model_loaded_memory() for loaded in management.current_loaded_models if loaded.device == device)
-    in_ram = pooled if device.type == "cpu" else max(0, pooled - ours)  # on a GPU the pool's loaded models are there
+    ours = loaded_bytes(device)
+    # On a GPU the pool's loaded models are there; what is mapped from files counts as available already.
+    in_ram = pooled if device.type == "cpu" else 0 if has_dynamic_vram() else max(0, pooled - ours)
     total, free = management.get_total_memory(device), management.get_free_memory(device)
     halves = management.should_use_fp16(device) or management.should_use_bf16(device)
     return Machine(
         device=device.type,
-        vram_bytes=int(min(total, free + (max(ours, pooled) if device.type == "cpu" else ours)) // GIB * GIB),
+        vram_bytes=_steady(min(total, free + (max(ours, pooled) if device.type == "cpu" else ours))),
         ram_bytes=int((psutil.virtual_memory().available + in_ram) // GIB * GIB),
         host_version=comfyui_version.__version__,
         compute_bytes=2 if halves else 4,
@@ -63,8 +64,17 @@ def machine(seconds_per_step: dict[str, float], peak_factors: dict[str, float]) 
         samplers=tuple(comfy.samplers.KSampler.SAMPLERS),
         schedulers=tuple(comfy.samplers.KSampler.SCHEDULERS),
         seconds_per_step=seconds_per_step,
-        peak_factors=peak_factors,
+        # Of what ComfyUI moves by itself only shortages tell: peaks that were measured left the weights out.
+        peak_factors={name: each for name, each in peak_factors.items() if each >= 1 or not has_dynamic_vram()},
     )
+
+
+def _steady(size_bytes: float) -> int:
+    """In whole GiB; little memory in quarters, of which there is always one: 0 would mean that nothing is known."""
+    from ..plan import GIB
+
+    step = GIB if size_bytes >= 2 * GIB else GIB // 4
+    return max(GIB // 4, int(size_bytes // step * step))
 
 
 def language(chosen: str) -> str:
@@ -131,13 +141,6 @@ def is_interrupted() -> bool:
     import comfy.model_management as management
 
     return bool(management.processing_interrupted())
-
-
-def models_are_loaded() -> bool:
-    """Whether ComfyUI holds any model in its list of loaded ones."""
-    import comfy.model_management as management
-
-    return bool(management.current_loaded_models)
 
 
 def node_classes() -> frozenset[str]:

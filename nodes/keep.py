@@ -14,8 +14,6 @@ from collections import OrderedDict
 from threading import Lock
 from typing import Any
 
-from .host import models_are_loaded
-
 MARK = ".iig."
 # What a new seed changes, by class or, of the borders between stages, by place; everything else is worth keeping.
 RUN_ANEW = ("Sampler", "Decode", "Noise", "after_decode")
@@ -117,17 +115,12 @@ async def register_provider() -> None:
 
 async def _let_go_once_unloaded() -> None:
     """ComfyUI unloads in its worker, when that is idle; a worker that is not comes by itself."""
-    from ..memory.release import sweep
-    from .pooling import pool
+    from .watching import let_go_if_idle
 
     deadline = time.monotonic() + UNLOADED_WITHIN_S
     while time.monotonic() < deadline:
         await asyncio.sleep(UNLOADED_CHECK_S)
-        if not models_are_loaded():
-            KEEPER.let_go()
-            pool().let_go()
-            await asyncio.sleep(UNLOADED_CHECK_S)  # its results go just after its models
-            await asyncio.to_thread(sweep)
+        if await asyncio.to_thread(let_go_if_idle):
             return
 
 

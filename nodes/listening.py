@@ -70,9 +70,8 @@ class Listeners:
         from ..memory_report import figures
         from .watching import readout, tidy_if_idle
 
-        if time.monotonic() - self._tidied > COOL_DOWN_S:
+        if time.monotonic() - self._tidied > COOL_DOWN_S and tidy_if_idle():
             self._tidied = time.monotonic()
-            tidy_if_idle()
         found = readout()
         told = {language: figures(found, language) for language in {lease.language for lease in leases.values()}}
         return {client_id: told[lease.language] for client_id, lease in leases.items()}

@@ -10,7 +10,7 @@ from comfy_api.latest import io
 
 from ..choices import Kind, Precision
 from ..errors import BadRequest, MissingModel
-from . import asking, host, schema
+from . import asking, host, native_loaders, schema
 from .keep import MARK
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class LoadCheckpoint(io.ComfyNode):
         after: Any = None,
     ) -> io.NodeOutput:
         from ..memory.load import load_checkpoint
-        from .pooling import take
+        from .pooling import pooled_native, take
 
         language = host.language("auto")
         with host.speaking(language):
@@ -63,7 +63,11 @@ class LoadCheckpoint(io.ComfyNode):
                 loaded = load_checkpoint(path, *forms, device, embeddings=embedding_folders())
                 return loaded.model, loaded.clip, loaded.vae, loaded.reasons
 
-            model, clip, vae, reasons = take(_key(_CHECKPOINT, path, forms, device), load)
+            if _is_as_it_is(*forms, device):
+                loaded = pooled_native("CheckpointLoaderSimple", {"ckpt_name": ckpt_name})
+                model, clip, vae, reasons = *loaded[:3], _as_it_is("weight_dtype", "encoder_dtype")
+            else:
+                model, clip, vae, reasons = take(_key(_CHECKPOINT, path, forms, device), load)
         said = report(ckpt_name, model, reasons, language)
         return io.NodeOutput(model, clip, vae, said, ui=_shown(cls, said))
 
@@ -89,7 +93,7 @@ class LoadDiffusionModel(io.ComfyNode):
     @classmethod
     def execute(cls, unet_name: str, weight_dtype: str = _AUTO, after: Any = None) -> io.NodeOutput:
         from ..memory.load import load_diffusion_model
-        from .pooling import take
+        from .pooling import pooled_native, take
 
         language = host.language("auto")
         with host.speaking(language):
@@ -100,7 +104,11 @@ class LoadDiffusionModel(io.ComfyNode):
                 loaded = load_diffusion_model(path, form)
                 return loaded.model, loaded.reasons
 
-            model, reasons = take(_key(_DIFFUSION_MODEL, path, (form,)), load)
+            if _is_as_it_is(form):
+                (model,) = pooled_native("UNETLoader", {"unet_name": unet_name, "weight_dtype": form})
+                reasons = _as_it_is("weight_dtype")
+            else:
+                model, reasons = take(_key(_DIFFUSION_MODEL, path, (form,)), load)
         said = report(unet_name, model, reasons, language)
         return io.NodeOutput(model, said, ui=_shown(cls, said))
 
@@ -110,11 +118,26 @@ def key(class_type: str, inputs: Mapping[str, Any]) -> Key | None:
     if class_type == "IIG_LoadCheckpoint":
         path = host.model_path(Kind.CHECKPOINT, inputs["ckpt_name"])
         forms, device = (inputs["weight_dtype"], inputs["encoder_dtype"]), inputs["encoder_device"]
+        if _is_as_it_is(*forms, device):
+            return native_loaders.key("CheckpointLoaderSimple", {"ckpt_name": inputs["ckpt_name"]})
         return _key(_CHECKPOINT, path, forms, device) if path else None
     if class_type == "IIG_LoadDiffusionModel":
         path = host.model_path(Kind.DIFFUSION_MODEL, inputs["unet_name"])
+        if _is_as_it_is(inputs["weight_dtype"]):
+            return native_loaders.key("UNETLoader", {name: inputs[name] for name in ("unet_name", "weight_dtype")})
         return _key(_DIFFUSION_MODEL, path, (inputs["weight_dtype"],)) if path else None
     return None
+
+
+def _is_as_it_is(*choices: str) -> bool:
+    """Whether ComfyUI's own loader does the same: then both share what is loaded."""
+    return set(choices) == {"default"}
+
+
+def _as_it_is(*parts: str) -> tuple[Any, ...]:
+    from ..plan import Reason
+
+    return tuple(Reason(part, "load.default", {"value": "default"}) for part in parts)
 
 
 def _key(loader: str, path: Path, forms: tuple[str, ...], device: str = "") -> Key:

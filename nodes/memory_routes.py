@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import BadRequest
 from ..memory.options import change_options as change
 from ..memory.options import read_options
-from ..memory.release import WHAT, ask_host, sweep
+from ..memory.release import WHAT, ask_host
 from ..memory_report import figures, report
 from ..plan import Verbosity
 from ..readout import Readout
@@ -20,7 +20,7 @@ from .feedback import one_of
 from .keep import KEEPER
 from .listening import LONGEST_S, MOST_CLIENTS, listeners
 from .pooling import note_clean_up, pool
-from .watching import readout, worker_held
+from .watching import let_go_if_idle, readout
 
 FREED_WITHIN_S = 20.0
 CHECK_S = 0.1
@@ -85,20 +85,10 @@ def _went() -> bool:
     prompt runs: what was set aside goes when the worker comes by."""
     deadline = time.monotonic() + FREED_WITHIN_S
     while not host.is_sampling() and time.monotonic() < deadline:
-        with worker_held() as held:
-            if held and not _flags():
-                pool().let_go()
-                KEEPER.let_go()
-                sweep()
-                return True
+        if let_go_if_idle():
+            return True
         time.sleep(CHECK_S)
     return False
-
-
-def _flags() -> bool:
-    from server import PromptServer
-
-    return bool(PromptServer.instance.prompt_queue.get_flags(reset=False))
 
 
 def _freed_bytes(before: Readout, after: Readout) -> int:

@@ -26,12 +26,15 @@ def pool() -> Pool:
     """The pool of this process."""
     from ..memory.pool import Pool
 
-    return Pool(_limit_bytes, _lacking_bytes, KEEPER.keep_current)
+    return Pool(_limit_bytes, _lacking_bytes, KEEPER.keep_current, KEEPER.let_go)
 
 
 def take(key: Key, load: Callable[[], tuple[Any, ...]]) -> tuple[Any, ...]:
     """What ``load`` gave for the same key earlier, else what it gives now. Whoever wants to change one of the models clones
-    it first, as ComfyUI's own nodes do."""
+    it first, as ComfyUI's own nodes do. Where memory is short, it is tidied before."""
+    from .watching import tidy
+
+    tidy()
     return pool().take(key, load, size_bytes)
 
 
@@ -52,11 +55,24 @@ def expect(keys: Sequence[Key]) -> None:
     pool().let_go()
 
 
+def is_alone() -> bool:
+    """Whether ComfyUI has no model loaded but those of the run that begins: what is measured then is its own."""
+    import comfy.model_management as management
+
+    own = {id(patcher.model) for loaded in pool().wanted() for patcher in _patchers(loaded)}
+    held = [loaded.model for loaded in management.current_loaded_models]
+    return all(patcher is None or id(patcher.model) in own for patcher in held)
+
+
 def size_bytes(loaded: tuple[Any, ...]) -> int:
-    """What models take: a MODEL, or the patcher within a CLIP or a VAE. What none of them is counts nothing."""
-    patchers = [getattr(value, "patcher", value) for value in loaded]
-    by_model = {id(patcher.model): patcher for patcher in patchers if hasattr(patcher, "model_size")}
+    """What models take; what is none counts nothing."""
+    by_model = {id(patcher.model): patcher for patcher in _patchers(loaded)}
     return sum(int(patcher.model_size()) for patcher in by_model.values())
+
+
+def _patchers(loaded: tuple[Any, ...]) -> list[Any]:
+    """A MODEL, or the patcher within a CLIP or a VAE."""
+    return [patcher for value in loaded if hasattr(patcher := getattr(value, "patcher", value), "model_size")]
 
 
 def clean_ups() -> tuple[CleanUp, ...]:
@@ -100,9 +116,12 @@ def give_back(what: str, noted: bool) -> str:
 
 def _limit_bytes() -> int:
     import psutil
+    from comfy.cli_args import args
 
     from ..memory.options import read_options
 
+    if args.highvram or args.gpu_only:  # what waits would wait on the GPU
+        return 0
     return read_options(host.data_folder()).pool_bytes(psutil.virtual_memory().total)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..files import write_whole
 from ..intelligence import residuals
@@ -18,8 +18,17 @@ from ..plan import Generation, LoraChoice, Measured, Plan, Reason
 from .host import data_folder, log
 
 MAX_REMEMBERED = 256
+
+
+class Started(NamedTuple):
+    """When (of the performance counter), and whether no model but its own was loaded then: else its peak tells nothing."""
+
+    at: float
+    alone: bool
+
+
 _lock = Lock()
-_started: OrderedDict[str, float] = OrderedDict()
+_started: OrderedDict[str, Started] = OrderedDict()
 _ended: OrderedDict[str, Measured] = OrderedDict()
 _counts: OrderedDict[str, tuple[int, int]] = OrderedDict()
 
@@ -47,9 +56,12 @@ def _with_count(choice: LoraChoice) -> LoraChoice:
 
 def begin(generation: Generation) -> None:
     """Note that a generation starts now."""
+    from .pooling import is_alone
+
+    started = Started(time.perf_counter(), is_alone())
     with _lock:
         _ended.pop(generation.id, None)
-        _put(_started, generation.id, time.perf_counter())
+        _put(_started, generation.id, started)
     _reset_peak()
 
 
@@ -59,9 +71,10 @@ def end(generation: Generation) -> Measured | None:
         started = _started.pop(generation.id, None)
         if started is None:
             return _ended.get(generation.id)
-        measured = Measured(time.perf_counter() - started, _peak())
+        measured = Measured(time.perf_counter() - started.at, _peak())
         _put(_ended, generation.id, measured)
-    _learn(lambda known: residuals.after_run(known, generation.plan, measured))
+    telling = measured if started.alone else replace(measured, peak_bytes=None)
+    _learn(lambda known: residuals.after_run(known, generation.plan, telling))
     return measured
 
 
@@ -118,4 +131,9 @@ def _reset_peak() -> None:
 def _peak() -> int | None:
     import torch
 
-    return int(torch.cuda.max_memory_reserved()) if torch.cuda.is_available() else None
+    from ..memory.reading import has_dynamic_vram
+
+    if not torch.cuda.is_available() or has_dynamic_vram():  # there weights are none of torch's
+        return None
+    # Allocated, not reserved: what torch keeps at hand of earlier runs is no need of this one.
+    return int(torch.cuda.max_memory_allocated())

@@ -28,7 +28,7 @@ def readout() -> Readout:
 
 def tidy() -> int:
     """Give back what is needed where less than ``clean_below`` of RAM or of a device's memory is free: first files that
-    only the pool holds, then models of that device, no more of them than it takes; how many bytes that were. Only for
+    the pool holds, then models of that device, no more of them than it takes; how many bytes that were. Only for
     the thread that runs prompts, between two nodes: what is dropped elsewhere ends it."""
     from ..memory.options import read_options
 
@@ -36,10 +36,27 @@ def tidy() -> int:
     return _tidy_ram(share) + _tidy_devices(share) if share else 0
 
 
-def tidy_if_idle() -> int:
-    """``tidy`` from another thread: nothing happens while a prompt runs."""
+def tidy_if_idle() -> bool:
+    """``tidy`` from another thread; False while a prompt runs: then nothing happens."""
     with worker_held() as held:
-        return tidy() if held else 0
+        if held:
+            tidy()
+        return held
+
+
+def let_go_if_idle() -> bool:
+    """End what the pool and the keeper set aside, once ComfyUI's worker did all it was asked for; False before that. What
+    is set aside goes when the worker comes by, too."""
+    from server import PromptServer
+
+    from ..memory.release import sweep
+
+    with worker_held() as held:
+        if not held or PromptServer.instance.prompt_queue.flags:
+            return False
+        pool().let_go()
+        sweep()
+        return True
 
 
 @contextmanager
@@ -84,10 +101,12 @@ def _tidy_device(management: Any, device: Any, share: float) -> int:
     from ..plan import Reason
 
     total, free = int(management.get_total_memory(device)), int(management.get_free_memory(device))
-    if free >= share * total:
+    # ComfyUI fills a GPU but for what it works in: only where not even half of that is left something is amiss.
+    wanted = min(share * total, management.minimum_inference_memory() / 2)
+    if free >= wanted:
         return 0
     if not has_dynamic_vram():  # there ComfyUI lets weights go by itself, page by page
-        management.free_memory(share * total, device)
+        management.free_memory(wanted, device)
     management.soft_empty_cache()
     freed = max(0, int(management.get_free_memory(device)) - free)
     values = {"free_bytes": free, "total_bytes": total, "device": str(device)}

@@ -6,6 +6,7 @@ import json
 import time
 from contextlib import contextmanager
 
+import psutil
 import pytest
 import requests
 import websocket
@@ -116,16 +117,18 @@ def test_the_pool_is_emptied_and_the_next_run_works(host):
 
 def test_while_a_prompt_runs_memory_is_given_back_afterwards(host):
     prompt_id = host.client.queue(slow_graph())
+    waiting_behind = host.client.queue(slow_graph(seed=2))
     until(lambda: requests.get(f"{host.server.url}/queue", timeout=30).json()["queue_running"])
     told = post(host, "/free", {"what": "everything"})
     assert told["later"] is True and told["freed_bytes"] == 0
+    host.client.cancel(waiting_behind)
     until(lambda: host.client.get(f"/history/{prompt_id}").get(prompt_id, {}).get("outputs"))
     assert host.client.get(f"/history/{prompt_id}")[prompt_id]["status"]["status_str"] == "success"
     until(lambda: get(host)["models"] == [])
 
 
-def slow_graph():
-    return auto_graph(prompt="a red fox", width=192, height=192, steps=16, seed=int(time.time()), **SMALL)
+def slow_graph(seed=1):
+    return auto_graph(prompt="a red fox", width=192, height=192, steps=16, seed=int(time.time()) + seed, **SMALL)
 
 
 def until(holds, seconds=60):
@@ -167,12 +170,22 @@ def test_settings_are_kept_and_refused_as_a_whole(host):
 # --------------------------------------------------------------------------- automatic
 
 
-@pytest.fixture
-def always_short(host):
-    """A host that calls its RAM short: it is never all but free."""
+@contextmanager
+def short_of_ram(host):
+    """The host calls its RAM short meanwhile."""
+    if psutil.virtual_memory().available > 0.94 * psutil.virtual_memory().total:
+        pytest.skip("nearly all of this machine's RAM is free: no setting calls that short")
     post(host, "/settings", {"clean_below": 0.95})
-    yield host
-    post(host, "/settings", {"clean_below": 0.06})
+    try:
+        yield
+    finally:
+        post(host, "/settings", {"clean_below": 0.06})
+
+
+def load_two(host, seed):
+    for checkpoint in ("toy_sd15.safetensors", "toy_sd15_full.safetensors"):
+        host.auto(prompt="a red fox", checkpoint=checkpoint, max_loras=0, seed=seed)
+    assert [each["name"] for each in get(host)["pool"]["entries"]] == ["toy_sd15.safetensors", "toy_sd15_full.safetensors"]
 
 
 def cleaned(socket, seconds):
@@ -185,12 +198,9 @@ def cleaned(socket, seconds):
     raise AssertionError("nothing was given back")
 
 
-def test_a_run_begins_with_a_clean_up_where_ram_is_short(always_short):
-    host = always_short
-    for checkpoint in ("toy_sd15.safetensors", "toy_sd15_full.safetensors"):
-        host.auto(prompt="a red fox", checkpoint=checkpoint, max_loras=0)
-    assert [each["name"] for each in get(host)["pool"]["entries"]] == ["toy_sd15.safetensors", "toy_sd15_full.safetensors"]
-    with hearing(host) as socket:
+def test_a_run_begins_with_a_clean_up_where_ram_is_short(host):
+    load_two(host, seed=7)
+    with hearing(host) as socket, short_of_ram(host):
         host.client.queue(auto_graph(prompt="a red fox", checkpoint="toy_sd15_full.safetensors", max_loras=0, seed=8))
         told = cleaned(socket, 60)
         assert not list(faults(told, {"$ref": "#/components/schemas/CleanUp"}))
@@ -201,14 +211,13 @@ def test_a_run_begins_with_a_clean_up_where_ram_is_short(always_short):
     assert host.auto(prompt="a red fox", **SMALL, seed=9).images()
 
 
-def test_what_ram_is_short_of_is_given_back_while_nothing_runs_and_somebody_listens(always_short):
-    """The first test that listens: the next such look is a minute away."""
-    host = always_short
-    for checkpoint in ("toy_sd15.safetensors", "toy_sd15_full.safetensors"):
-        host.auto(prompt="a red fox", checkpoint=checkpoint, max_loras=0, seed=10)
-    with hearing(host) as socket:
-        post(host, "/listen", {"client_id": "listener", "seconds": 5})
-        assert cleaned(socket, 10)["reason"]["key"] == "clean.low_ram"
+def test_what_ram_is_short_of_is_given_back_while_nothing_runs_and_somebody_listens(host):
+    """Looked at once a minute at most: it may take that long where another test has listened."""
+    load_two(host, seed=10)
+    with hearing(host) as socket, short_of_ram(host):
+        post(host, "/listen", {"client_id": "listener", "seconds": 60})
+        assert cleaned(socket, 100)["reason"]["key"] == "clean.low_ram"
+        post(host, "/listen", {"client_id": "listener", "seconds": 0})
     assert [each["name"] for each in get(host)["pool"]["entries"]] == ["toy_sd15_full.safetensors"]
     assert host.auto(prompt="a red fox", **SMALL, seed=11).images()
 
@@ -219,17 +228,17 @@ def test_what_ram_is_short_of_is_given_back_while_nothing_runs_and_somebody_list
 def test_who_listens_is_told_every_second_until_the_lease_ends(host):
     with hearing(host) as socket, hearing(host, "other") as other:
         assert post(host, "/listen", {"client_id": "listener", "seconds": 3}) == {"client_id": "listener", "seconds": 3}
-        told = heard(socket, 6)
-        assert 2 <= len(told) <= 4
+        told = heard(socket, 8)
+        assert len(told) >= 2
         schema = {"$ref": "#/components/schemas/Readout"}
         assert not [fault for each in told for fault in faults(each, schema)]
-        assert told[-1]["at"] - told[0]["at"] > 0.8
-        assert heard(other, 0.2) == [] and heard(socket, 1.5) == []
+        assert told[-1]["at"] - told[0]["at"] > 0.5
+        assert heard(other, 0.2) == []
+        until(lambda: heard(socket, 2) == [])
         post(host, "/listen", {"client_id": "listener", "seconds": 60})
-        assert heard(socket, 1.5)
+        until(lambda: heard(socket, 2))
         post(host, "/listen", {"client_id": "listener", "seconds": 0})
-        heard(socket, 0.3)
-        assert heard(socket, 2.5) == []
+        until(lambda: heard(socket, 2) == [])
 
 
 @pytest.mark.parametrize("seconds", [-1, 61, 1.5, "5", True, None])

@@ -202,6 +202,9 @@ def test_free_memory_passes_on_and_tells(probed: Client) -> None:
 
 
 def test_free_memory_alone_runs_each_time(probed: Client) -> None:
+    load = node("IIG_Pooled", loader="VAELoader", inputs='{"vae_name": "toy_vae_sd15.safetensors"}')
+    probed.run({"load": load, "see": node("PreviewAny", source=["load", 0])})
+    assert probed.get("/intelligent_generation/memory")["pool"]["entries"]
     for what in ("models", "models", "pool"):
         run = probed.run({"free": node("IIG_FreeMemory", what=what)})
         assert "free" in run.executed
