@@ -5,8 +5,17 @@ from __future__ import annotations
 # Last part of the type: torch's own (torch.cuda's before 2.5), Python's, numpy's.
 TYPES = ("OutOfMemoryError", "MemoryError", "_ArrayMemoryError")
 # What drivers and allocators say through a RuntimeError or an AcceleratorError: CUDA, HIP, XPU and MPS "out of memory"; the
-# CPU's allocator; DirectML.
-SAYINGS = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough gpu video memory")
+# CPU's allocator, on Windows in words of its own; cuBLAS; SYCL (XPU); DirectML; Windows where RAM and paging file are full.
+SAYINGS = (
+    "out of memory",
+    "can't allocate memory",
+    "cannot allocate memory",
+    "not enough memory: you tried to allocate",
+    "cublas_status_alloc_failed",
+    "ur_result_error_out_of_device_memory",
+    "not enough gpu video memory",
+    "paging file is too small",
+)
 SPEAKERS = ("RuntimeError", "AcceleratorError", "OSError", "DeferredCudaCallError")
 
 
