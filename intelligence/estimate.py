@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ..data import table
 from ..data.families import Family, version_of
-from ..plan import GIB, Constraints, Estimate, Machine, ModelFile, Offload, Precision, Settings, Stage, StageCost
+from ..plan import GIB, Constraints, Estimate, Kind, Machine, ModelFile, Offload, Precision, Settings, Stage, StageCost
 
 MIB = 1024**2
 # Bytes per weight by the registry's dtype names; what is not listed counts as 16 bit.
@@ -22,7 +22,8 @@ CLIP_TOKENS_AREA = 256  # pixels a transformer of the SD/Flux line turns into on
 @dataclass(frozen=True)
 class Load:
     """The files a plan keeps in memory, in bytes as they lie there while in use. ``second_bytes`` is the refiner or the
-    other half, ``lora_bytes`` the LoRA files, which stay in RAM as ``backup_bytes`` do: the originals of what they change."""
+    other half, ``second_encoder_bytes`` the refiner's own text encoder, ``lora_bytes`` the LoRA files, which stay in RAM as
+    ``backup_bytes`` do: the originals of what they change."""
 
     diffusion_bytes: int
     encoder_bytes: int
@@ -32,11 +33,13 @@ class Load:
     control_bytes: int = 0
     lora_bytes: int = 0
     backup_bytes: int = 0
+    second_encoder_bytes: int = 0
 
     @property
     def weights_bytes(self) -> int:
         """All models, without what LoRAs add."""
-        return self.diffusion_bytes + self.second_bytes + self.control_bytes + self.encoder_bytes + self.vae_bytes
+        drawing = self.diffusion_bytes + self.second_bytes + self.control_bytes
+        return drawing + self.encoder_bytes + self.second_encoder_bytes + self.vae_bytes
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,10 @@ def load_of(
     """The weights of a plan by stage. Header sizes are scaled to the dtype ComfyUI holds them in: diffusion models in the
     one it computes in (``comfy/model_management.unet_dtype``; on a GPU 8-bit files stay 8-bit), text encoders in 16 bit
     everywhere (``text_encoder_dtype``), VAEs in 16 bit on a GPU (``vae_dtype``). A LoRA takes RAM alone: ComfyUI patches
-    a weight where it lies and keeps its original (``model_patcher.patch_weight_to_device``)."""
+    a weight where it lies and keeps its original (``model_patcher.patch_weight_to_device``). A second model that is a
+    checkpoint (a refiner) is loaded as it is, with its own text encoder. Plans have no ControlNet (``controls``) yet."""
+    refiner = second if second and second.kind is Kind.CHECKPOINT else None
+    second_dtype = Precision.DEFAULT if refiner else weight_dtype
     diffusion = _diffusion_stored(model)
     held = _in_memory(diffusion, model, machine, weight_dtype)
     return Load(
@@ -71,16 +77,12 @@ def load_of(
         _encoders(model, encoders, encoder_dtype),
         _in_memory(vae.size_bytes if vae else model.part_bytes.get("vae", 0), vae or model, machine),
         model.parameters or diffusion // _stored(model),
-        second_bytes=_in_memory(_diffusion_stored(second), second, machine, weight_dtype) if second else 0,
+        second_bytes=_in_memory(_diffusion_stored(second), second, machine, second_dtype) if second else 0,
         control_bytes=sum(_in_memory(file.size_bytes, file, machine) for file in controls),
         lora_bytes=sum(file.size_bytes for file in loras),
         backup_bytes=int(held * table("memory")["lora"]["patched_share"]) if loras else 0,
+        second_encoder_bytes=_encoders(refiner, (), Precision.DEFAULT) if refiner else 0,
     )
-
-
-def weights_at_rest(model: ModelFile, machine: Machine) -> int:
-    """Bytes of the diffusion model's weights in the dtype they are used in."""
-    return load_of(model, machine).diffusion_bytes
 
 
 def _diffusion_stored(model: ModelFile) -> int:
@@ -228,7 +230,7 @@ def _on_device(load: Load, machine: Machine, holding: Holding) -> dict[Stage, in
     if holding.offload is Offload.NONE:
         return dict.fromkeys(Stage, load.weights_bytes - load.encoder_bytes + encoder)
     sample = max(load.diffusion_bytes, load.second_bytes) + load.control_bytes
-    return {Stage.ENCODE: encoder, Stage.SAMPLE: sample, Stage.DECODE: load.vae_bytes}
+    return {Stage.ENCODE: max(encoder, load.second_encoder_bytes), Stage.SAMPLE: sample, Stage.DECODE: load.vae_bytes}
 
 
 def _ram_bytes(load: Load, machine: Machine, stages: tuple[StageCost, ...], holding: Holding) -> int:

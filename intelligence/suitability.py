@@ -12,7 +12,7 @@ from ..data import table
 from ..data.families import Family
 from ..plan import Analysis, Dialect, Library, Machine, ModelFile, Priority, Request, Taste
 from .candidates import family_of
-from .estimate import budget_bytes, on_gpu, weights_at_rest
+from .estimate import budget_bytes, load_of, on_gpu
 from .fixed_loras import asked_files
 from .named import stem
 from .write_prompt import says, score_tags
@@ -197,7 +197,7 @@ def _machine_fit(file: ModelFile, request: Request, machine: Machine) -> float:
     budget = budget_bytes(machine, request.constraints)
     if budget <= 0:
         return 0.5
-    share = weights_at_rest(file, machine) / budget
+    share = load_of(file, machine).diffusion_bytes / budget
     if request.priority is Priority.LOW_VRAM:
         return max(0.0, 1.0 - share)
     return 1.0 if share <= 0.9 else max(0.0, 1.0 - (share - 0.9))
@@ -209,7 +209,7 @@ def _bearable(file: ModelFile, request: Request, machine: Machine) -> float:
     budget = budget_bytes(machine, request.constraints)
     if budget <= 0:
         return 1.0
-    weights = weights_at_rest(file, machine)
+    weights = load_of(file, machine).diffusion_bytes
     streams_well = 1.5 if request.priority in (Priority.QUALITY, Priority.BALANCED) else 0.8
     beside = machine.ram_bytes if on_gpu(machine) else 0
     in_ram = 1.0 if not machine.ram_bytes or weights < budget + beside else 0.3

@@ -214,3 +214,16 @@ def test_an_older_comfyui_reckons_with_more_for_the_same_vae():
     old, new = (decode_bytes(qwen, settings(), gpu(host_version=version)) for version in ("0.3.64", "0.33.0"))
     assert (old, new) == (7000 * 1024 * 1024 * 2, 2200 * 1024 * 1024 * 2)
     assert decode_bytes(qwen, settings(), Machine("cuda")) == new
+
+
+def test_a_refiner_is_loaded_as_it_is_with_its_own_text_encoder():
+    """CheckpointLoaderSimple casts nothing; the other half of a two-part model is held as the first."""
+    refiner = checkpoint("sd_xl_refiner.safetensors", "sdxl_refiner", part_bytes={"unet": 4 * GIB, "clip": 2 * GIB, "vae": 10})
+    for form in Precision.DEFAULT, Precision.INT8:
+        load, alone = (load_of(checkpoint(), gpu(), weight_dtype=form, second=second) for second in (refiner, None))
+        assert (load.second_bytes, load.second_encoder_bytes) == (4 * GIB, 2 * GIB)
+        assert load.weights_bytes == alone.weights_bytes + 6 * GIB
+        assert stages_of(load, Offload.BALANCED)[Stage.ENCODE].weights_bytes == 2 * GIB
+    half = diffusion("low.safetensors", "wan22", gib=10)
+    load = load_of(half, gpu(), weight_dtype=Precision.INT8, second=half)
+    assert load.second_bytes == load.diffusion_bytes < 6 * GIB and load.second_encoder_bytes == 0
