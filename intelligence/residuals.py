@@ -14,14 +14,15 @@ Known = Mapping[str, list[float]]
 LAST = 5  # runs whose median is believed
 OUTVOTES = LAST // 2 + 1
 PEAK = "peak:"
+ROUNDING_BYTES = 16  # the room is cut to whole bytes before a peak factor multiplies it
 OVERFLOW = 1.05  # an allocation that fails asks for hundreds of MiB at once: 5 % of 8 GiB
 
 
 def after_run(known: Known, plan: Plan, measured: Measured) -> Known:
     """``known`` with a run that went well: seconds a step, and measured ÷ estimated peak where the device tells it."""
     learned = {timing_key(plan.family, plan.settings): measured.seconds / plan.settings.steps}
-    if measured.peak_bytes and plan.estimate.vram_bytes:
-        learned[PEAK + plan.family] = measured.peak_bytes / _uncorrected(plan)
+    if measured.peak_bytes and plan.estimate.vram_bytes and (factor := _peak_factor(plan, measured.peak_bytes)):
+        learned[PEAK + plan.family] = factor
     return _with(known, learned)
 
 
@@ -56,7 +57,26 @@ def _there(plan: Plan) -> int:
     return max(told, default=0)
 
 
+def _peak_factor(plan: Plan, peak_bytes: int) -> float | None:
+    """Where weights are fetched from RAM the estimate is what there is, not what is needed, and less than that says nothing
+    of other plans: it only takes back what an earlier overflow raised."""
+    factor = peak_bytes / _uncorrected(plan)
+    if not _fills(plan):
+        return factor
+    return max(1.0, factor) if _percent(plan) > 100 else None
+
+
+def _fills(plan: Plan) -> bool:
+    """Whether the estimate is, to the rounding, all there is, or more: then the host keeps a part of the weights in RAM."""
+    there = _there(plan)
+    return 0 < there <= plan.estimate.vram_bytes + ROUNDING_BYTES
+
+
+def _percent(plan: Plan) -> float:
+    """How the plan's estimate was corrected by what was measured earlier."""
+    return float(next((reason.values["percent"] for reason in plan.reasons if reason.key == "vram.measured"), 100))
+
+
 def _uncorrected(plan: Plan) -> float:
     """The estimate as the arithmetic had it, before what was measured earlier corrected it."""
-    percent = next((reason.values["percent"] for reason in plan.reasons if reason.key == "vram.measured"), 100)
-    return plan.estimate.vram_bytes * 100 / float(percent)
+    return plan.estimate.vram_bytes * 100 / _percent(plan)

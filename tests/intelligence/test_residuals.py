@@ -6,7 +6,7 @@ import pytest
 from pack.intelligence.analyze import analyze
 from pack.intelligence.residuals import LAST, Known, after_overflow, after_run, peak_factors, seconds_per_step
 from pack.pipeline import make_plan
-from pack.plan import Measured, Plan, Request, Taste
+from pack.plan import GIB, Measured, Plan, Request, Taste
 from pack.tests.shelf import checkpoint, gpu, library
 
 TEXT = "a quiet harbour"
@@ -59,3 +59,20 @@ def test_time_is_remembered_without_a_peak():
     plan = planned({})
     known = after_run({}, plan, Measured(40.0))
     assert peak_factors(known) == {} and list(seconds_per_step(known).values()) == [40.0 / plan.settings.steps]
+
+
+def test_a_plan_that_fills_what_there_is_teaches_nothing_of_other_sizes():
+    """Its estimate is the budget: that less was taken does not make other plans of the family smaller."""
+    for machine in (gpu(6), gpu(6, dynamic_vram=True)):
+        plan = make_plan(Request(TEXT), analyze(TEXT), library(checkpoint()), Taste(), machine)
+        assert "vram.streamed" in [reason.key for reason in plan.reasons]
+        known = after_run({}, plan, Measured(20.0, 4 * GIB))
+        assert peak_factors(known) == {} and seconds_per_step(known)
+
+
+def test_what_an_overflow_raised_is_taken_back_where_weights_wait_in_ram_too():
+    known: Known = after_overflow({}, planned({}, 6))
+    assert peak_factors(known)["sdxl"] == pytest.approx(1.05, rel=0.01)
+    for _ in range(LAST):
+        known = after_run(known, planned(known, 6), Measured(20.0, 4 * GIB))
+    assert peak_factors(known)["sdxl"] == 1.0
