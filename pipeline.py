@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from .data.families import Distillation, Family, distillations
 from .errors import BadRequest
 from .intelligence.advice import tips, trade_offs
-from .intelligence.cheapest import Limits
+from .intelligence.cheapest import MOST_MOVABLE, Limits
 from .intelligence.check import Draft, check
 from .intelligence.choose_model import ModelChoice, choose_model
 from .intelligence.estimate import Load, load_of
@@ -36,8 +36,6 @@ from .plan import (
 
 if TYPE_CHECKING:
     from .intelligence.ranking import Vectors
-
-MOST_MOVABLE = 2  # ComfyUI's loaders of three and four text encoders have no choice of device
 
 
 def make_plan(

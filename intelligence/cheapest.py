@@ -37,6 +37,7 @@ from .estimate import (
 )
 from .resolution import shrink
 
+MOST_MOVABLE = 2  # ComfyUI's loaders of three and four text encoders have no choice of device
 _OFFLOADS = {Relief.BALANCED: Offload.BALANCED, Relief.AGGRESSIVE: Offload.AGGRESSIVE}
 
 
@@ -75,8 +76,8 @@ class Limits:
     """What a plan has to fit: the family's sizes, the person's limits, the machine. ``load_with`` gives the
     weights in memory for the precisions of model and text encoders; ``castable`` and ``casts_encoder`` say which of them
     the loader can cast. ``memory`` is the strategy the person fixed, ``held`` how the models are held to begin with;
-    ``unmanaged`` says that the graph says nothing of memory, so that ComfyUI makes room for each stage by itself,
-    ``encoder_moves`` that the loader of the text encoders can keep them on the CPU."""
+    ``given`` what was given up for that; ``settled`` says that nothing gives way, whatever the person left open, and
+    ``unmanaged`` that the graph says nothing of memory, so that ComfyUI makes room for each stage by itself, ``encoder_moves`` that the loader of the text encoders can keep them on the CPU."""
 
     family: Family
     fixed: Fixed
@@ -93,6 +94,8 @@ class Limits:
     held: Held = Held()
     unmanaged: bool = False
     encoder_moves: bool = True
+    settled: bool = False
+    given: tuple[Relief, ...] = ()
 
     def cost(self, settings: Settings, held: Held = Held()) -> Estimate:
         return estimate(self.family, settings, self.load(held), self.machine, self.constraints, self.holding(held))
@@ -126,15 +129,18 @@ def cheapest(settings: Settings, limits: Limits) -> Fit:
     it is; where it never does, what comes nearest."""
     plain = relieved(settings, limits, ())
     assert plain is not None  # only a relief can be of no use
-    if plain.estimate.fits is None or limits.manual or _badness(plain, limits) <= (0, 0, 0.0):
+    if plain.estimate.fits is None or limits.manual or limits.settled or _badness(plain, limits) <= (0, 0, 0.0):
         return plain
     ways = [way for reliefs in _sets(settings, limits) if (way := relieved(settings, limits, reliefs)) is not None]
     return min(ways, key=lambda way: _badness(way, limits))
 
 
 def what_would_help(settings: Settings, limits: Limits) -> tuple[Relief, ...]:
-    """The cheapest reliefs with which the plan would fit had the person fixed nothing; none where nothing helps."""
-    free = replace(limits, fixed=Fixed(), memory=None, manual=False, unmanaged=False)
+    """The cheapest reliefs with which the plan would fit had the person fixed nothing; none where nothing helps, or where
+    it would fit for all they fixed."""
+    if limits.settled and cheapest(settings, replace(limits, settled=False)).estimate.fits:
+        return ()
+    free = replace(limits, fixed=Fixed(), memory=None, manual=False, unmanaged=False, settled=False, given=())
     found = cheapest(settings, free)
     return found.estimate.relief if found.estimate.fits else ()
 
@@ -154,7 +160,7 @@ def relieved(settings: Settings, limits: Limits, reliefs: tuple[Relief, ...]) ->
         if smaller is None:
             return None
         settings, cost = smaller, limits.cost(smaller, held)
-    return Fit(settings, replace(cost, relief=reliefs), held)
+    return Fit(settings, replace(cost, relief=(*limits.given, *reliefs)), held)
 
 
 # --------------------------------------------------------------------------- what may give way

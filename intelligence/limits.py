@@ -11,7 +11,7 @@ from .cheapest import Fit, Limits, cheapest, what_would_help
 from .estimate import decode_bytes, peak_factor, shares_ram, streamed_bytes
 from .resolution import megapixels
 
-SHOWN_BYTES = 50 * 1024**2  # less would read as 0.0 GiB
+SHOWN_BYTES = 50 * 1024**2  # less takes 5 ms a step to fetch (data/memory.toml): nothing to tell
 
 
 def fit(settings: Settings, limits: Limits) -> Fit:
@@ -21,7 +21,7 @@ def fit(settings: Settings, limits: Limits) -> Fit:
     state = replace(state, reasons=tuple(_given_up(settings, state, limits)))
     if state.estimate.fits is False:
         state = replace(state, estimate=replace(state.estimate, advice=what_would_help(settings, limits)))
-    if not limits.manual:
+    if not (limits.manual or limits.settled):
         state = _quicker(state, limits)
     return _told(state, limits)
 
@@ -38,11 +38,15 @@ def _given_up(before: Settings, state: Fit, limits: Limits) -> Iterator[Reason]:
         yield Reason("weight_dtype", eight, values)
     if state.settings.batch != before.batch:
         yield Reason("batch", "batch.limited", {"wanted": before.batch})
-    width, height = state.settings.width, state.settings.height
-    if (width, height) != (before.width, before.height):
-        wanted, pixels = f"{before.width}×{before.height}", megapixels((width, height))
-        key = "size.memory_image" if limits.keeps_shape else "size.memory"
-        yield Reason("size", key, {"width": width, "height": height, "wanted": wanted, "megapixels": pixels})
+    if (state.settings.width, state.settings.height) != (before.width, before.height):
+        yield smaller(before, state.settings, limits.keeps_shape)
+
+
+def smaller(before: Settings, after: Settings, keeps_shape: bool) -> Reason:
+    """That the picture is smaller than it was, for the memory."""
+    wanted, pixels = f"{before.width}×{before.height}", megapixels((after.width, after.height))
+    values = {"width": after.width, "height": after.height, "wanted": wanted, "megapixels": pixels}
+    return Reason("size", "size.memory_image" if keeps_shape else "size.memory", values)
 
 
 def _decode(before: Settings, state: Fit, limits: Limits) -> Reason:
@@ -65,7 +69,7 @@ def _quicker(state: Fit, limits: Limits) -> Fit:
         return state
     values = {"value": steps, "wanted": state.settings.steps, "limit": limit}
     settings = replace(state.settings, steps=steps)
-    cost = replace(limits.cost(settings, state.held), relief=state.estimate.relief)
+    cost = replace(limits.cost(settings, state.held), relief=state.estimate.relief, advice=state.estimate.advice)
     return replace(state, settings=settings, estimate=cost, reasons=(*state.reasons, Reason("steps", "steps.time", values)))
 
 

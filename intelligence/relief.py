@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from ..data.families import families
 from ..plan import Mode, Offload, Plan, Precision, Reason, Relief
-from .estimate import load_of
-from .resolution import shrink
+from .estimate import load_of, shares_ram
+from .limits import smaller
+from .resolution import smaller_bucket
 from .revise import Place, Revision, revise
 
 WARNING = "warn.out_of_memory"
@@ -22,17 +23,18 @@ def relieve(plan: Plan, place: Place) -> Plan | None:
     already is skipped. ``None`` when nothing is left to give up.
 
     There is one retry, so where the first step would not lower the estimated peak (a tiled decode, when it is sampling
-    that takes most) the next is taken with it."""
+    that takes most) the next is taken with it. The peaks are told by what is known now: the plan's own estimate is older
+    than what its running out of memory taught."""
     done: list[Relief] = []
-    before, peak_bytes = plan, plan.estimate.vram_bytes
+    peak_bytes = _peak_bytes(revise(plan, Revision(), place), place)
     for relief, step in _LADDER.items():
         if (change := step(plan, place)) is None:
             continue
-        plan = revise(plan, change, place)
+        plan = revise(plan, replace(change, reliefs=(relief,)), place)
         done.append(relief)
-        if relief in _ALWAYS_HELPS or plan.estimate.vram_bytes < LOWER_SHARE * peak_bytes:
+        if relief in _ALWAYS_HELPS or _peak_bytes(plan, place) < LOWER_SHARE * peak_bytes:
             break
-    return _told(plan, before, done) if done else None
+    return _told(plan, done) if done else None
 
 
 def was_relieved(plan: Plan) -> bool:
@@ -40,10 +42,18 @@ def was_relieved(plan: Plan) -> bool:
     return any(warning.key == WARNING for warning in plan.warnings)
 
 
-def _told(plan: Plan, before: Plan, done: list[Relief]) -> Plan:
+def _peak_bytes(plan: Plan, place: Place) -> int:
+    """What has to be on the device at once: of weights that are fetched at each step there is as much as there is room
+    for, so that only working memory counts."""
+    cost = plan.estimate
+    if cost.stages and (plan.memory is Offload.AGGRESSIVE or place.machine.dynamic_vram):
+        return max(stage.working_bytes for stage in cost.stages)
+    return cost.vram_bytes
+
+
+def _told(plan: Plan, done: list[Relief]) -> Plan:
     warning = Reason("memory", WARNING, {"reliefs": " + ".join(relief.value for relief in done)})
-    reliefs = (*before.estimate.relief, *done)
-    return replace(plan, warnings=(warning, *plan.warnings), estimate=replace(plan.estimate, relief=reliefs))
+    return replace(plan, warnings=(warning, *plan.warnings))
 
 
 def _tiled(plan: Plan, place: Place) -> Revision | None:
@@ -61,18 +71,21 @@ def _quantised(plan: Plan, place: Place) -> Revision | None:
 
 
 def _aggressive(plan: Plan, place: Place) -> Revision | None:
-    if plan.memory is Offload.AGGRESSIVE or plan.request.memory is not None or place.machine.dynamic_vram:
+    useless = place.machine.dynamic_vram or shares_ram(place.machine)
+    if useless or plan.memory is Offload.AGGRESSIVE or plan.request.memory is not None:
         return None
     return Revision(memory=Offload.AGGRESSIVE)
 
 
 def _smaller(plan: Plan, place: Place) -> Revision | None:
     fixed, family, settings = plan.request.fixed, families()[plan.family], plan.settings
-    pixels = settings.width * settings.height
-    if fixed.width is not None or fixed.height is not None or pixels <= family.min_side**2:
+    if fixed.width is not None or fixed.height is not None:
         return None
-    width, height = shrink(family, (settings.width, settings.height), max(family.min_side**2, int(pixels * SMALLER_SHARE)))
-    return Revision(settings=replace(settings, width=width, height=height))
+    size = settings.width, settings.height
+    if (bucket := smaller_bucket(family, size, int(size[0] * size[1] * SMALLER_SHARE))) is None:
+        return None
+    after = replace(settings, width=bucket[0], height=bucket[1])
+    return Revision(settings=after, reasons=(smaller(settings, after, plan.request.keeps_shape),))
 
 
 # The estimate of a plan that streams fills what there is, however little it needs.

@@ -109,6 +109,15 @@ def shrink(family: Family, size: Size, pixels: int) -> Size:
     return width, height
 
 
+def smaller_bucket(family: Family, size: Size, pixels: int) -> Size | None:
+    """The largest of the family's own sizes in this shape that has at most ``pixels``: a bucket, or one scaled down by
+    quarters of its sides, in nearly its shape; ``None`` where that is smaller than what the family draws."""
+    width, height = bucket(family, size[0] / size[1])
+    while width * height > pixels:
+        width, height = (side * 3 // 4 // family.multiple * family.multiple for side in (width, height))
+    return (width, height) if width * height >= family.min_side**2 else None
+
+
 def _within(
     request: Request, family: Family, size: Size, limit: int, reasons: tuple[Reason, ...]
 ) -> tuple[Size, tuple[Reason, ...], tuple[Reason, ...]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cache
 
 from ..data.families import distillations, families
 from ..plan import (
@@ -19,15 +20,15 @@ from ..plan import (
     Plan,
     Precision,
     Reason,
+    Relief,
     Settings,
 )
 from .advice import tips, trade_offs
-from .cheapest import Fit, Held, Limits
+from .cheapest import MOST_MOVABLE, Fit, Held, Limits
 from .check import Draft, check
 from .estimate import Load, load_of
 from .limits import fit
 
-COSTS = ("tiled_decode", "vram", "time")  # decisions whose reasons tell what a plan costs
 ADVICE = ("tradeoff", "tip")
 
 
@@ -48,7 +49,8 @@ class Place:
 
 @dataclass(frozen=True)
 class Revision:
-    """What is other than in the plan, and why: ``reasons`` take the place of all the plan has on their decisions."""
+    """What is other than in the plan, and why: ``reasons`` take the place of all the plan has on their decisions,
+    ``reliefs`` are what is given up with it for memory, beside what the plan gave up already."""
 
     settings: Settings | None = None
     loras: tuple[LoraChoice, ...] | None = None
@@ -57,6 +59,7 @@ class Revision:
     models: Models | None = None
     memory: Offload | None = None
     reasons: tuple[Reason, ...] = ()
+    reliefs: tuple[Relief, ...] = ()
 
 
 def revise(plan: Plan, change: Revision, place: Place) -> Plan:
@@ -71,14 +74,20 @@ def revise(plan: Plan, change: Revision, place: Place) -> Plan:
         models=change.models or plan.models,
         memory=change.memory or plan.memory,
     )
-    model = place.model(plan.models)
+    model, given = place.model(plan.models), _given((*plan.estimate.relief, *change.reliefs))
     if model is None:
-        return replace(_retold(plan, changed, change.reasons, place), estimate=_scaled(plan, settings))
-    fitted = fit(settings, _limits(changed, model, place))
-    cost = replace(fitted.estimate, relief=plan.estimate.relief)
+        scaled = replace(_scaled(plan, settings), relief=given)
+        return replace(_retold(plan, changed, change.reasons, place), estimate=scaled)
+    fitted = fit(settings, replace(_limits(changed, model, place), given=given))
     models = fitted.held.on(changed.models)
-    changed = replace(changed, settings=fitted.settings, estimate=cost, models=models)
+    changed = replace(changed, settings=fitted.settings, estimate=fitted.estimate, models=models)
     return _retold(plan, changed, (*change.reasons, *fitted.reasons), place, fitted)
+
+
+def _given(reliefs: tuple[Relief, ...]) -> tuple[Relief, ...]:
+    """Each once; the aggressive strategy takes the place of the balanced one."""
+    balanced = Relief.AGGRESSIVE not in reliefs
+    return tuple(each for each in dict.fromkeys(reliefs) if balanced or each is not Relief.BALANCED)
 
 
 def _limits(plan: Plan, model: ModelFile, place: Place) -> Limits:
@@ -89,6 +98,7 @@ def _limits(plan: Plan, model: ModelFile, place: Place) -> Limits:
 
     second = place.file(Kind.CHECKPOINT, plan.models.second) or place.file(Kind.DIFFUSION_MODEL, plan.models.second)
 
+    @cache  # what would help asks for the same few many times
     def load(weights: Precision, texts: Precision) -> Load:
         return load_of(model, place.machine, encoders, vae, loras, weights, texts, second)
 
@@ -101,10 +111,13 @@ def _limits(plan: Plan, model: ModelFile, place: Place) -> Limits:
         request.priority,
         load,
         castable=True,
-        manual=True,
+        manual=request.mode is Mode.MANUAL,
         keeps_shape=request.keeps_shape,
+        memory=request.memory,
         held=Held(models.weight_dtype, models.encoder_dtype, models.encoder_on_cpu, plan.memory),
         unmanaged=request.mode is Mode.MANUAL and plan.memory is Offload.NONE and request.memory is None,
+        encoder_moves=len(models.text_encoders) <= MOST_MOVABLE,
+        settled=True,
     )
 
 

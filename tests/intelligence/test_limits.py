@@ -230,3 +230,10 @@ def test_loaders_that_cannot_move_text_encoders_are_not_said_to():
 
 def _load_of(file, machine, weights, texts):
     return load_of(file, machine, weight_dtype=weights, encoder_dtype=texts)
+
+
+def test_what_would_help_is_told_where_time_is_short_too():
+    machine = gpu(8, seconds_per_step={timing_key("sdxl", settings()): 1.0})
+    made = fitted(settings(), machine=machine, memory=Offload.NONE, max_seconds=30)
+    assert made.settings.steps < 40 and made.estimate.fits is False
+    assert Relief.BALANCED in made.estimate.advice and "vram.advice" in keys(made.reasons)

@@ -1,7 +1,7 @@
 import pytest
 from pack.data import table
 from pack.data.families import families
-from pack.intelligence.resolution import bucket, choose_size, framing
+from pack.intelligence.resolution import bucket, choose_size, framing, native_size, smaller_bucket
 from pack.plan import Analysis, Constraints, Fixed, Mode, Request, Settings
 
 
@@ -139,3 +139,19 @@ def test_formats_that_are_things_in_the_picture_ask_for_nothing(text):
 def test_formats_of_the_picture_itself_count(text, row):
     found = framing(text)
     assert found is not None and found[0] == row
+
+
+@pytest.mark.parametrize("family", sorted(families()))
+def test_a_smaller_bucket_keeps_the_shape_and_the_familys_step(family):
+    row = families()[family]
+    for size in row.buckets or (native_size(row),):
+        smaller = smaller_bucket(row, size, int(size[0] * size[1] * 0.6))
+        assert smaller is not None and not [side for side in smaller if side % row.multiple]
+        assert smaller[0] / smaller[1] == pytest.approx(size[0] / size[1], rel=0.04)
+        assert row.min_side**2 <= smaller[0] * smaller[1] <= 0.6 * size[0] * size[1]
+        assert smaller_bucket(row, size, 10_000) is None
+
+
+def test_a_size_beyond_the_buckets_comes_back_to_one():
+    assert smaller_bucket(families()["sdxl"], (1536, 1536), 1_400_000) == (1024, 1024)
+    assert smaller_bucket(families()["sdxl"], (1024, 1024), 629_145) == (768, 768)
