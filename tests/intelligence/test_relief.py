@@ -180,7 +180,7 @@ def test_choices_are_blamed_only_where_there_are_some():
     assert "vram.advice" in said(fixed, "vram")
     again = revise(fixed, Revision(settings=replace(fixed.settings, steps=11)), place)
     assert Relief.AGGRESSIVE in again.estimate.advice and "vram.advice" in said(again, "vram")
-    manual, place = made(gpu(4), mode=Mode.MANUAL, memory=Offload.NONE)
+    manual, place = made(gpu(4), mode=Mode.MANUAL)
     again = revise(manual, Revision(settings=replace(manual.settings, steps=11)), place)
     assert again.estimate.advice == manual.estimate.advice != ()
 
