@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from ..memory.pool import Key
 
 _AUTO = "auto"
-_CHECKPOINT, _DIFFUSION_MODEL = "checkpoint", "diffusion_model"  # as the pool lists them
 _PRECISIONS = [_AUTO, *(form.value for form in Precision)]
 _ALIASES = ["fp8", "int8", "quantize", "weight dtype", "cuantizar", "8 bits"]
 
@@ -51,24 +50,20 @@ class LoadCheckpoint(io.ComfyNode):
         after: Any = None,
     ) -> io.NodeOutput:
         from ..memory.load import load_checkpoint
-        from .pooling import pooled_native, take
+        from .pooling import take
 
         language = host.language("auto")
         with host.speaking(language):
             path = _path(Kind.CHECKPOINT, ckpt_name)
             forms = (_settled(weight_dtype), _settled(encoder_dtype))
-            device = _device(encoder_device)
+            how = {"weight_dtype": forms[0], "encoder_dtype": forms[1], "encoder_device": _device(encoder_device)}
 
             def load() -> tuple[Any, ...]:
-                loaded = load_checkpoint(path, *forms, device, embeddings=embedding_folders())
+                loaded = load_checkpoint(path, **how, embeddings=embedding_folders())
                 return loaded.model, loaded.clip, loaded.vae, loaded.reasons
 
-            if _is_as_it_is(*forms, device):
-                loaded = pooled_native("CheckpointLoaderSimple", {"ckpt_name": ckpt_name})
-                model, clip, vae, reasons = *loaded[:3], _as_it_is("weight_dtype", "encoder_dtype")
-            else:
-                model, clip, vae, reasons = take(_key(_CHECKPOINT, path, forms, device), load)
-        said = report(ckpt_name, model, reasons, language)
+            model, clip, vae, *why = take(_checkpoint_key(ckpt_name, path, how), load)
+        said = report(ckpt_name, model, why[0] if why else _as_it_is("weight_dtype", "encoder_dtype"), language)
         return io.NodeOutput(model, clip, vae, said, ui=_shown(cls, said))
 
 
@@ -93,7 +88,7 @@ class LoadDiffusionModel(io.ComfyNode):
     @classmethod
     def execute(cls, unet_name: str, weight_dtype: str = _AUTO, after: Any = None) -> io.NodeOutput:
         from ..memory.load import load_diffusion_model
-        from .pooling import pooled_native, take
+        from .pooling import take
 
         language = host.language("auto")
         with host.speaking(language):
@@ -104,12 +99,8 @@ class LoadDiffusionModel(io.ComfyNode):
                 loaded = load_diffusion_model(path, form)
                 return loaded.model, loaded.reasons
 
-            if _is_as_it_is(form):
-                (model,) = pooled_native("UNETLoader", {"unet_name": unet_name, "weight_dtype": form})
-                reasons = _as_it_is("weight_dtype")
-            else:
-                model, reasons = take(_key(_DIFFUSION_MODEL, path, (form,)), load)
-        said = report(unet_name, model, reasons, language)
+            model, *why = take(_diffusion_key(unet_name, path, form), load)
+        said = report(unet_name, model, why[0] if why else _as_it_is("weight_dtype"), language)
         return io.NodeOutput(model, said, ui=_shown(cls, said))
 
 
@@ -117,24 +108,27 @@ def key(class_type: str, inputs: Mapping[str, Any]) -> Key | None:
     """What the pool knows the models of one of these nodes by; ``None`` for any other node, and where no file is."""
     if class_type == "IIG_LoadCheckpoint":
         path = host.model_path(Kind.CHECKPOINT, inputs["ckpt_name"])
-        forms, device = (inputs["weight_dtype"], inputs["encoder_dtype"]), inputs["encoder_device"]
-        if _is_as_it_is(*forms, device):
-            return native_loaders.key("CheckpointLoaderSimple", {"ckpt_name": inputs["ckpt_name"]})
-        return _key(_CHECKPOINT, path, forms, device) if path else None
+        return _checkpoint_key(inputs["ckpt_name"], path, inputs) if path else None
     if class_type == "IIG_LoadDiffusionModel":
         path = host.model_path(Kind.DIFFUSION_MODEL, inputs["unet_name"])
-        if _is_as_it_is(inputs["weight_dtype"]):
-            return native_loaders.key("UNETLoader", {name: inputs[name] for name in ("unet_name", "weight_dtype")})
-        return _key(_DIFFUSION_MODEL, path, (inputs["weight_dtype"],)) if path else None
+        return _diffusion_key(inputs["unet_name"], path, inputs["weight_dtype"]) if path else None
     return None
 
 
-def _is_as_it_is(*choices: str) -> bool:
-    """Whether ComfyUI's own loader does the same: then both share what is loaded."""
-    return set(choices) == {"default"}
+def _checkpoint_key(name: str, path: Path, how: Mapping[str, Any]) -> Key:
+    """That of ComfyUI's own loader where it would load the same: then both share it."""
+    forms, device = (str(how["weight_dtype"]), str(how["encoder_dtype"])), str(how["encoder_device"])
+    native = native_loaders.key("CheckpointLoaderSimple", {"ckpt_name": name})
+    return native if native and {*forms, device} == {"default"} else _key("checkpoint", path, forms, device)
+
+
+def _diffusion_key(name: str, path: Path, form: str) -> Key:
+    native = native_loaders.key("UNETLoader", {"unet_name": name, "weight_dtype": form})
+    return native if native and form == "default" else _key("diffusion_model", path, (form,))
 
 
 def _as_it_is(*parts: str) -> tuple[Any, ...]:
+    """The reasons of what ComfyUI's own loader loaded."""
     from ..plan import Reason
 
     return tuple(Reason(part, "load.default", {"value": "default"}) for part in parts)
