@@ -24,6 +24,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -165,7 +166,7 @@ def _full_size(folder: Path, left_out: dict[str, str]) -> Iterator[dict[str, Any
     from pack.intelligence.estimate import activation_bytes, load_of
 
     for family_id, (config, channels) in FULL_SIZE.items():
-        model = _tried(family_id, left_out, lambda config=config: _built(config))
+        model = _tried(family_id, left_out, partial(_built, config))
         if model is None:
             continue
         file = _written(folder / family_id, family_id, model.diffusion_model)
@@ -259,7 +260,7 @@ def _decodes(left_out: dict[str, str]) -> Iterator[dict[str, Any]]:
     from pack.intelligence.estimate import decode_bytes
 
     for family_id, (module, name, arguments, shape) in VAES.items():
-        vae = _tried(f"{family_id} VAE", left_out, lambda place=(module, name, arguments): _vae(*place))
+        vae = _tried(f"{family_id} VAE", left_out, partial(_vae, module, name, arguments))
         if vae is None:
             continue
         theirs = vae.memory_used_decode(shape, torch.bfloat16)
@@ -282,7 +283,7 @@ def _patched_share(left_out: dict[str, str]) -> dict[str, float]:
 
     shares = {}
     for family_id in ("sd15", "sdxl", "flux_dev", "qwen_image"):
-        model = _tried(family_id, left_out, lambda family_id=family_id: _built(FULL_SIZE[family_id][0]))
+        model = _tried(family_id, left_out, partial(_built, FULL_SIZE[family_id][0]))
         if model is not None:
             sizes = {key: weight.numel() for key, weight in model.diffusion_model.state_dict().items() if weight.ndim > 1}
             patched = sum(size for key, size in sizes.items() if any(part in key for part in ATTENDS))

@@ -8,6 +8,7 @@ warms up, over the rest a line is laid (least squares): its slope is what a prom
 for all of them, checkpoints leave and come back all the time. The last line of output is one JSON object.
 """
 
+# mypy: disable-error-code="import-not-found"
 from __future__ import annotations
 
 import argparse

@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -38,7 +38,7 @@ from pack.demo.vae import set_scale, vae_shapes
 FORMS = ("default", "fp16", "bf16", "fp8_e4m3fn", "int8")
 STEPS, LATENT, LORA_RANK, LORA_SIZE = 6, 16, 8, 0.15
 # name → (weights, latent channels, context width, pooled width, CFG, oldest host that reads its sizes from the file)
-SHAPES = {
+SHAPES: dict[str, tuple[Callable[[], Weights], int, int, int, float, tuple[int, int]]] = {
     "SD 1.5": (lambda: unet_shapes(SD15_FULL), 4, 768, 768, 4.0, (0, 3)),
     "SDXL": (lambda: unet_shapes(SDXL), 4, 2048, 1280, 4.0, (0, 3)),
     "SD 3": (lambda: sd3_shapes(4), 16, 4096, 2048, 4.0, (0, 3)),
