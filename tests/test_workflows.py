@@ -34,6 +34,16 @@ def test_canvas_and_api_formats_agree(name: str) -> None:
     assert wired == asked
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_older_frontends_read_each_without_complaint(name: str) -> None:
+    """They refuse a slot whose place is null (0.3.64's schema of workflows)."""
+    canvas = json.loads((ROOT / f"{name}.json").read_text(encoding="utf-8"))
+    for node in canvas["nodes"]:
+        assert isinstance(node.get("widgets_values", []), (list, dict))
+        for slot in (*node["inputs"], *node["outputs"]):
+            assert slot.get("slot_index", 0) is not None, f"{node['type']}: {slot['name']}"
+
+
 def inputs_of(canvas: dict, node_id: int) -> list[str]:
     node = next(node for node in canvas["nodes"] if node["id"] == node_id)
     return [socket["name"] for socket in node["inputs"]]
