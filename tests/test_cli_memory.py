@@ -154,7 +154,7 @@ def test_each_level_says_more():
     assert "SDXL: 4.0 GiB of 5.0 GiB on cuda:0" in told[1] and "float16" not in told[1]
     assert "float16" in told[2] and "a.safetensors" in told[2] and "at most 7.0 GiB" in told[2]
     assert "5,368,709,120 B" in told[3] and "normal_vram" in told[3]
-    assert "3 of 4 requests needed no loading (75 %); 2 files had to leave." in told[1]
+    assert "Used again: 3 of 4 (75 %); had to leave: 2." in told[1]
 
 
 def test_names_cannot_break_the_markdown():
