@@ -69,7 +69,8 @@ def read_ahead() -> None:
 
 
 def _read_all(wanted: Mapping[_Key, Analysis], run: str) -> None:
-    for known in [known for known in list(_failures) if known[0] != run or not run]:
+    # What asks outside a run leaves those of the run that goes on; its own it does not keep.
+    for known in [known for known in list(_failures) if (known[0] != run if run else not known[0])]:
         _failures.pop(known, None)
     new = [(key, each) for key, each in wanted.items() if key not in _answers and (run, key) not in _failures]
     if not new:

@@ -307,3 +307,33 @@ def test_the_key_of_a_file_follows_what_is_done_to_it(tmp_path: Path) -> None:
     assert not key_of("Loader", [path], ["y"]).replaces(after), "the same file, only loaded in another way"
     with pytest.raises(FileNotFoundError):
         key_of("Loader", [tmp_path / "gone"])
+
+
+def test_whoever_else_holds_what_was_dropped_ends_it_in_time() -> None:
+    """Before the next file is read: old and new need not lie in RAM together."""
+    held: list[Model] = []
+    order: list[str] = []
+    lacking = {"bytes": 0}
+
+    def end() -> None:
+        if held:
+            order.append("ended")
+            held.clear()
+
+    pool = Pool(lambda: 100, lambda coming_bytes: lacking["bytes"], ended=end)
+    (model,) = pool.take(key("a"), lambda: (Model(10),), size_of)
+    held.append(model)
+    gone = weakref.ref(held[0])
+    lacking["bytes"] = 5
+    model = None
+    pool.take(key("b"), lambda: (order.append("loaded") or Model(10),), size_of)
+    gc.collect()
+    assert order[-2:] == ["ended", "loaded"] and gone() is None
+
+
+def test_what_was_expected_can_be_seen() -> None:
+    desk = Desk()
+    first = desk.take("a")
+    desk.take("b")
+    desk.pool.expect([key("a"), key("never loaded")])
+    assert desk.pool.wanted() == ((first,),)
