@@ -12,6 +12,7 @@ import json
 from typing import Any
 
 from ..choices import Precision
+from ..errors import UserError
 from .precision import is_quantised
 
 _FORMATS = {Precision.INT8: "int8_tensorwise", Precision.FP8: "float8_e4m3fn"}
@@ -54,8 +55,16 @@ def operations(form: Precision, compute_dtype: Any, device: Any) -> Any:
             self.weight = torch.nn.Parameter(empty, requires_grad=False)
             torch.nn.Module._load_from_state_dict(self, state_dict, prefix, *rest)
 
+        # Hooks ask the layer for everything by the name it has in its state.
+        weight_scale = property(lambda self: self.state_dict()["weight_scale"])
+        comfy_quant = property(lambda self: self.state_dict()["comfy_quant"])
+
         def set_weight(self, weight: Any, inplace_update: bool = False, **more: Any) -> Any:
-            return super().set_weight(weight, **more)  # hooks ask for "in place", which ComfyUI's own layer cannot do
+            """Only hooks ask for "in place". ComfyUI puts back the numbers of an 8-bit weight afterwards, but not its scale:
+            the model would be another one from then on."""
+            if inplace_update and isinstance(self.weight, QuantizedTensor):
+                raise UserError("hooks_on_8_bits")
+            return super().set_weight(weight, **more)
 
         def _forward(self, input: Any, weight: Any, bias: Any) -> Any:
             if not in_int8 and isinstance(weight, QuantizedTensor):  # else torch would quantise the input, too

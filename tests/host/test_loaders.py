@@ -91,6 +91,35 @@ def test_every_form_makes_the_picture_and_a_lora_leaves_no_trace(host: Host) -> 
     assert all(one <= MOST[form] and other <= MOST_WITH_LORA[form] for form, (one, other) in found.items()), str(found)
 
 
+def hooked(loader: dict[str, Any]) -> dict[str, Any]:
+    """The LoRA at another strength for each of the two texts, by hooks: the model changes within every step."""
+    nodes = graph(loader)
+    for text, strength in (("positive", 1.0), ("negative", 0.5)):
+        inputs = {"lora_name": LORA, "strength_model": strength, "strength_clip": 0.0}
+        nodes[f"hook_{text}"] = {"class_type": "CreateHookLora", "inputs": inputs}
+        links = {"clip": ["load", 1], "hooks": [f"hook_{text}", 0]}
+        nodes[f"clip_{text}"] = {
+            "class_type": "SetClipHooks",
+            "inputs": {**links, "apply_to_conds": True, "schedule_clip": False},
+        }
+        nodes[text]["inputs"]["clip"] = [f"clip_{text}", 0]
+    return nodes
+
+
+def test_hooks_leave_no_trace_on_8_bit_models(host: Host) -> None:
+    """Older hosts apply them; newer ones could not put the scale of a weight back, and say so."""
+    plain, expected = host.picture(host.client.run(graph(native()))), host.picture(host.client.run(hooked(native())))
+    assert distance(plain, expected) > 5
+    for form in ("int8", "fp8_e4m3fn"):
+        before = host.picture(host.client.run(graph(checkpoint(form))))
+        if host.version >= (0, 33):
+            with pytest.raises(BadRequest, match="hook LoRAs"):
+                host.client.run(hooked(checkpoint(form)))
+        else:
+            assert distance(host.picture(host.client.run(hooked(checkpoint(form)))), expected) <= MOST_WITH_LORA[form] + 2, form
+        assert host.picture(host.client.run(waiting(graph(checkpoint(form))))).pixels == before.pixels, form
+
+
 def test_the_text_encoder_has_a_form_and_a_place_of_its_own(host: Host) -> None:
     plain = host.picture(host.client.run(graph(native())))
     for form in ("int8", "fp8_e4m3fn", "fp16"):
