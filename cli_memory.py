@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 Command = Callable[..., argparse.ArgumentParser]
 EVERY_S = 1.0
+ESCAPED = re.compile(r"\\([\\|`*_\[\]<>#])")  # what Markdown would take for its own, and a terminal does not
 AUTO = "auto"  # how a setting that is left to the pack is typed and shown
 
 
@@ -47,7 +49,7 @@ def act(options: argparse.Namespace) -> int:
 def show(options: argparse.Namespace) -> int:
     """The whole readout, once."""
     told = _asked(options)
-    print(json.dumps(told) if options.json else printable(told["markdown"]).rstrip())
+    print(json.dumps(told) if options.json else printable(ESCAPED.sub(r"\1", told["markdown"])).rstrip())
     return 0
 
 

@@ -92,6 +92,7 @@ def run(server, capsys, monkeypatch):
 def test_memory_is_shown_in_the_persons_language_and_detail(run):
     code, out, _ = run()
     assert code == 0 and out.startswith("VRAM 6.0 GiB of 8.0 GiB (75 %)") and "## Pool" in out
+    assert "GeForce | 8" in out and "\\" not in out
     assert "## " not in run("--verbosity", "minimal")[1]
     assert "Modelos cargados" in run("--language", "es")[1]
     assert json.loads(run("--json")[1])["pool"]["hit_rate"] == 0.75
