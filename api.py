@@ -38,7 +38,7 @@ from .plan import (
     Verbosity,
 )
 from .result import Explanation, Result, generation_in
-from .routes import ACT_PATH, FAMILY_PATH, GUARD_HEADER, PLAN_PATH, RATE_PATH
+from .routes import ACT_PATH, DEFAULT_SERVER, FAMILY_PATH, GUARD_HEADER, PLAN_PATH, RATE_PATH
 from .values import from_json, refuse, to_json, type_faults
 
 if TYPE_CHECKING:
@@ -69,7 +69,6 @@ __all__ = [
 ]
 
 OperationMode = Mode
-DEFAULT_SERVER = "http://127.0.0.1:8188"
 
 
 @dataclass(frozen=True)

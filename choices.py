@@ -165,6 +165,14 @@ class Precision(str, Enum):
     INT8 = "int8"
 
 
+class Freed(str, Enum):
+    """What is given back: models leave the devices; what the pool keeps leaves the RAM, too; results go with all of it."""
+
+    MODELS = "models"
+    POOL = "pool"
+    EVERYTHING = "everything"
+
+
 class Stage(str, Enum):
     """The stages of a picture; ComfyUI frees one's models where the next needs the room."""
 

@@ -17,6 +17,7 @@ from . import cli_batch, cli_feedback, cli_hub, cli_memory
 from .errors import LANGUAGES, UserError
 from .files import write_whole
 from .plan import Fixed, Kind, Mode, Offload, Plan, Priority, Request, Verbosity
+from .routes import DEFAULT_SERVER
 from .terminal import INTERRUPTED, note, say, tell_retry
 from .values import clean, to_json
 
@@ -73,7 +74,7 @@ def _command(commands: Any, name: str, act: Any, about: str, *options: Any) -> a
 
 
 def _server(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--server", default="http://127.0.0.1:8188", help="ComfyUI's address (default: %(default)s)")
+    command.add_argument("--server", default=DEFAULT_SERVER, help="ComfyUI's address (default: %(default)s)")
 
 
 def _asks(command: argparse.ArgumentParser) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .feedback import ItemState, Strategy
+from .routes import DEFAULT_SERVER
 from .terminal import Line, columns, note, say
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from .feedback import Batch
 
 Command = Callable[..., argparse.ArgumentParser]
-SERVER = "http://127.0.0.1:8188"
 
 
 def add_commands(command: Command, asks: Callable[[argparse.ArgumentParser], None]) -> None:
@@ -29,13 +29,13 @@ def add_commands(command: Command, asks: Callable[[argparse.ArgumentParser], Non
     batch.add_argument("--seed", type=int, default=0)
     batch.add_argument("--max-seconds", type=float, help="take no more pictures than fit in so long")
     batch.add_argument("--axes", default="", help="what the strategy parameter varies: cfg, guidance, steps, sampler, size")
-    batch.add_argument("--server", action="append", help=f"ComfyUI's address (default: {SERVER}); may be repeated")
+    batch.add_argument("--server", action="append", help=f"ComfyUI's address (default: {DEFAULT_SERVER}); may be repeated")
     batch.add_argument("--scheduler", default="", help="a Dask scheduler whose workers drive the servers")
     batch.add_argument("--output", type=Path, default=Path("output"), help="where pictures go (default: %(default)s)")
     pick = command("pick", choose, "say which picture of a batch is the best")
     pick.add_argument("id", help="the batch")
     pick.add_argument("place", type=int, help="the picture's number in it")
-    pick.add_argument("--server", default=SERVER, help="ComfyUI's address (default: %(default)s)")
+    pick.add_argument("--server", default=DEFAULT_SERVER, help="ComfyUI's address (default: %(default)s)")
 
 
 def make(options: argparse.Namespace) -> int:
@@ -43,7 +43,7 @@ def make(options: argparse.Namespace) -> int:
     from .batch.order import order_batch
     from .cli import request_of
 
-    servers = options.server or [SERVER]
+    servers = options.server or [DEFAULT_SERVER]
     wanted = {
         "seed": options.seed,
         "max_seconds": options.max_seconds,

@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from .cli_batch import SERVER
 from .errors import BadRequest
 from .memory.release import WHAT
 from .plan import Verbosity
+from .routes import DEFAULT_SERVER
 from .terminal import cell, columns, printable, say
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def add_commands(command: Command) -> None:
         help=f"free: {', '.join(WHAT)}; settings: NAME=VALUE, such as pool_gb=8 or pool_gb=auto",
     )
     memory.add_argument("--verbosity", choices=[level.value for level in Verbosity], default="standard")
-    memory.add_argument("--server", default=SERVER, help="ComfyUI's address (default: %(default)s)")
+    memory.add_argument("--server", default=DEFAULT_SERVER, help="ComfyUI's address (default: %(default)s)")
 
 
 def act(options: argparse.Namespace) -> int:

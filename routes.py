@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+DEFAULT_SERVER = "http://127.0.0.1:8188"  # where ComfyUI listens unless it is told otherwise
 PREFIX = "/intelligent_generation"
 PLAN_PATH = f"{PREFIX}/plan"
 MODELS_PATH = f"{PREFIX}/models"

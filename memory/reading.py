@@ -39,6 +39,14 @@ def has_dynamic_vram() -> bool:
     return bool(getattr(dynamic, "aimdo_enabled", False))
 
 
+def torch_devices() -> list[Any]:
+    """Every device ComfyUI computes on; older ones know one."""
+    import comfy.model_management as management
+
+    every = getattr(management, "get_all_torch_devices", None)
+    return list(every()) if every else [management.get_torch_device()]
+
+
 def loaded_bytes(device: Any) -> int:
     """What ComfyUI's models take of a device; one whose last reference has just gone takes nothing."""
     import comfy.model_management as management
@@ -51,9 +59,7 @@ def loaded_bytes(device: Any) -> int:
 
 
 def _devices(management: Any) -> Iterator[DeviceMemory]:
-    every = getattr(management, "get_all_torch_devices", None)
-    listed = every() if every else [management.get_torch_device()]
-    yield from (_device(management, device) for device in listed if device.type not in _IN_RAM)
+    yield from (_device(management, device) for device in torch_devices() if device.type not in _IN_RAM)
 
 
 def _device(management: Any, device: Any) -> DeviceMemory:

@@ -7,12 +7,13 @@ import gc
 import sys
 from typing import TYPE_CHECKING
 
-from .reading import has_dynamic_vram, ram
+from ..choices import Freed
+from .reading import has_dynamic_vram, ram, torch_devices
 
 if TYPE_CHECKING:
     from .pool import Pool
 
-WHAT = ("models", "pool", "everything")
+WHAT = tuple(each.value for each in Freed)
 
 
 def release(what: str, pool: Pool | None = None) -> int:
@@ -58,6 +59,4 @@ def _free_on_devices() -> int:
     """Of devices with a memory of their own; RAM is told apart."""
     import comfy.model_management as management
 
-    every = getattr(management, "get_all_torch_devices", None)
-    devices = every() if every else [management.get_torch_device()]
-    return sum(int(management.get_free_memory(device)) for device in devices if device.type != "cpu")
+    return sum(int(management.get_free_memory(device)) for device in torch_devices() if device.type != "cpu")

@@ -6,13 +6,13 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..choices import Offload
+from ..choices import Freed, Offload
 from ..errors import BadRequest
 from . import host, native_loaders, schema
 from .keep import MARK
 
 _STRATEGIES = ["auto", *(member.value for member in Offload)]
-_WHATS = ["models", "pool", "everything"]
+_WHATS = [each.value for each in Freed]
 
 
 class MemoryStrategy(io.ComfyNode):

@@ -91,9 +91,9 @@ def _tidy_ram(share: float) -> int:
 def _tidy_devices(share: float) -> int:
     import comfy.model_management as management
 
-    every = getattr(management, "get_all_torch_devices", None)
-    devices = every() if every else [management.get_torch_device()]
-    return sum(_tidy_device(management, device, share) for device in devices if device.type not in ("cpu", "mps"))
+    from ..memory.reading import torch_devices
+
+    return sum(_tidy_device(management, device, share) for device in torch_devices() if device.type not in ("cpu", "mps"))
 
 
 def _tidy_device(management: Any, device: Any, share: float) -> int:
