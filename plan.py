@@ -467,6 +467,19 @@ class Proposed:
 
 
 @dataclass(frozen=True)
+class Source:
+    """Which file a plan means by a name, so that another machine can find it: its bytes (``sha256``), and what a hub calls
+    it (``hub_id``, as in ``ModelFile``); ``None`` where that was not known when the plan was made."""
+
+    kind: Kind
+    name: str
+    sha256: str | None = None
+    hub_id: str | None = None
+    size_bytes: int = 0
+    base_model: str = ""
+
+
+@dataclass(frozen=True)
 class Plan:
     """Every decision about an image, with its reasons. Nothing about an image is decided anywhere else."""
 
@@ -488,6 +501,17 @@ class Plan:
     proposed: Proposed | None = None
     version: int = PLAN_VERSION
     memory: Offload = Offload.NONE
+    sources: tuple[Source, ...] = ()
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """A plan the person agreed to, kept in the workflow. ``made_for`` is the hash of the question it answers
+    (``intelligence.question.question_hash``); with ``always`` a new plan for the same prompt needs no new consent."""
+
+    made_for: str
+    plan: Plan
+    always: bool = False
 
 
 @dataclass(frozen=True)

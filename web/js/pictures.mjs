@@ -1,0 +1,29 @@
+// Where pictures are had: what was made, from ComfyUI; previews of models, from the pack, as images only.
+import { api } from "../../../scripts/api.js";
+
+const PATH = "/intelligent_generation";
+
+// A picture as the server names it: "folder/name.png" below the output folder, or {filename, subfolder, type}.
+export function pictureUrl(named) {
+  const { filename, subfolder = "", type = "output" } = typeof named === "string" ? parts(named) : named;
+  return api.apiURL(`/view?${new URLSearchParams({ filename, subfolder, type })}`);
+}
+
+// The preview of a local model {kind, name}, or of what a hub offers {ref}.
+export function previewUrl(which) {
+  return api.apiURL(`${PATH}/hub/preview?${new URLSearchParams(which)}`);
+}
+
+// An image that takes itself away where there is nothing to see.
+export function picture(src, alt, className = "") {
+  const image = new Image();
+  Object.assign(image, { loading: "lazy", decoding: "async", alt, className });
+  image.addEventListener("error", () => image.classList.add("missing"));
+  image.src = src;
+  return image;
+}
+
+function parts(path) {
+  const cut = path.lastIndexOf("/");
+  return { filename: path.slice(cut + 1), subfolder: path.slice(0, Math.max(cut, 0)) };
+}
