@@ -2,6 +2,7 @@
 // widgets, limits and fixed values folded away until they are wanted, and word of downloads that ended.
 import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
+import { nodeById } from "./node_values.mjs";
 
 const EXPLAINS = new Set([
   "IIG_AutoPipeline", "IIG_ExplainPlan", "IIG_SearchHub", "IIG_DownloadModel", "IIG_ModelInfo",
@@ -103,7 +104,7 @@ app.registerExtension({
   setup() {
     // Listened to so that the host does not warn; the plan is kept on its node for whoever asks.
     api.addEventListener("intelligent_generation.plan", ({ detail }) => {
-      const node = app.graph.getNodeById(Number(detail.node));
+      const node = nodeById(detail.node);
       if (node) node.iigGeneration = detail.generation;
     });
     api.addEventListener("intelligent_generation.lora", ({ detail }) => {
