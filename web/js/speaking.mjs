@@ -21,9 +21,11 @@ export function gib(bytes) {
 }
 
 // What a route answers; a refusal is thrown as an Error that holds the server's own sentence and its status.
-export async function ask(path, body) {
+// `path` may hold a query; a request that `signal` aborts throws an AbortError.
+export async function ask(path, body, { signal } = {}) {
   const sent = body && { method: "POST", headers: GUARD, body: JSON.stringify({ ...body, language: language() }) };
-  const answer = await api.fetchApi(body ? PATH + path : `${PATH}${path}?language=${language()}`, sent ?? {});
+  const spoken = `${path}${path.includes("?") ? "&" : "?"}language=${language()}`;
+  const answer = await api.fetchApi(PATH + (body ? path : spoken), { ...sent, signal });
   const told = await answer.json().catch(() => ({}));
   if (!answer.ok) throw Object.assign(new Error(told.message ?? `HTTP ${answer.status}`), { status: answer.status });
   return told;
