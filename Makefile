@@ -5,6 +5,8 @@ PROMPT ?= anime girl, magical powers, Victorian mansion, detailed, masterpiece
 # The prompt is data: handed over as it is, expanded neither by make nor by the shell.
 export IIG_PROMPT := $(value PROMPT)
 IN_ENVIRONMENT = $(PYTHON) bootstrap.py python
+# Each worker may start a ComfyUI of its own, which takes about 1 GB.
+WORKERS ?= $(shell $(PYTHON) -c "import os; print(min(os.cpu_count() or 1, 3))")
 CHECKED = .check/intelligent_generation
 
 .PHONY: run test check golden bench
@@ -13,7 +15,7 @@ run:
 	@$(PYTHON) bootstrap.py run --prompt "$$IIG_PROMPT"
 
 test:
-	@$(IN_ENVIRONMENT) -m pytest
+	@$(IN_ENVIRONMENT) -m pytest -n $(WORKERS) --dist loadfile
 
 # The repository root is the package, under whatever name its folder has: the link gives it its import name.
 check:

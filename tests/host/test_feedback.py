@@ -352,8 +352,9 @@ def test_a_failure_is_told_and_harms_no_other(studio: Studio) -> None:
     graph["2"]["inputs"]["batch"] = f"{batch.id}:1"
     with pytest.raises(BadRequest):
         studio.client.run(graph)
-    failed = studio.batch(batch.id).items
-    assert [item.state.value for item in failed] == ["waiting", "failed"] and "no such model" in failed[1].error
+    # The client hears of the error a moment before ComfyUI has written it into its history.
+    wait_until(lambda: [item.state.value for item in studio.batch(batch.id).items] == ["waiting", "failed"])
+    assert "no such model" in studio.batch(batch.id).items[1].error
     sheet = studio.node("IIG_ContactSheet", batch=batch.id, order="liking", columns=0, language="es")
     said = sheet.outputs["1"]["text"][0]
     assert "seed 31: fallida" in said and "no such model" in said and "seed 30: en espera" in said
