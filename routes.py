@@ -18,6 +18,9 @@ RATE_PATH = f"{FEEDBACK_PATH}/rate"
 ACT_PATH = f"{FEEDBACK_PATH}/act"
 BATCHES_PATH = f"{PREFIX}/batches"
 MEMORY_PATH = f"{PREFIX}/memory"
+SETTINGS_PATH = f"{PREFIX}/settings"
+READING_PATH = f"{PREFIX}/settings/reading"
+GUIDE_PATH = f"{PREFIX}/guide"
 RETRY_PATH = f"{PREFIX}/memory/retry"
 RETRIED = "intelligent_generation.out_of_memory"  # the websocket's message that tells of a second try
 GUARD_HEADER = "X-Intelligent-Generation"  # no cross-site form can send it
@@ -63,6 +66,7 @@ def _post(path: str, act: str, *takes: str) -> Route:
 
 
 _SEARCH = ("text", "hub", "kind", "base_model", "tag", "sort", "period", "nsfw", "limit", "cursor")
+_LISTED = ("kind", "search", "family", "only", "nsfw", "sort", "offset", "limit", "look")
 _STARS = ("overall", "quality", "accuracy", "aesthetic", "comment", "tags")
 _HERE = Access.READ_HERE
 
@@ -81,7 +85,8 @@ ROUTES: tuple[Route, ...] = (
     _post(f"{HUB_PATH}/downloads/{{id}}/cancel", "download_routes.cancel"),
     _post(f"{HUB_PATH}/downloads/{{id}}/forget", "download_routes.forget"),
     _post(f"{HUB_PATH}/confirm", "download_routes.confirm", "ref", "file", "kind"),
-    _get(f"{HUB_PATH}/library", "library_routes.library", "kind", "search", "offset", "limit"),
+    _get(f"{HUB_PATH}/library", "library_routes.library", *_LISTED),
+    _get(f"{HUB_PATH}/place", "library_routes.place", "kind", "name", access=_HERE),
     _get(f"{HUB_PATH}/file", "library_routes.file", "kind", "name", "sha256"),
     _post(f"{HUB_PATH}/files/delete", "library_routes.delete", "kind", "name", "confirmed"),
     _get(f"{HUB_PATH}/recognise", "library_routes.recognition_state", access=_HERE),
@@ -92,7 +97,12 @@ ROUTES: tuple[Route, ...] = (
     _get(f"{HUB_PATH}/settings", "settings_routes.settings", access=_HERE),
     Route("POST", f"{HUB_PATH}/settings", "settings_routes.change_settings", Access.CHANGE_HERE, None),
     _post(f"{HUB_PATH}/token", "settings_routes.set_token", "hub", "token"),
-    _get(f"{FEEDBACK_PATH}/recent", "feedback_routes.recent", "limit", "before"),
+    _get(SETTINGS_PATH, "settings_routes.everything", access=_HERE),
+    _get(READING_PATH, "settings_routes.reading_settings", access=_HERE),
+    Route("POST", READING_PATH, "settings_routes.change_reading", Access.CHANGE_HERE, None),
+    _post(f"{READING_PATH}/try", "settings_routes.try_reading"),
+    _get(GUIDE_PATH, "guide_routes.guide"),
+    _get(f"{FEEDBACK_PATH}/recent", "feedback_routes.recent", "limit", "before", "show", "search"),
     _get(f"{FEEDBACK_PATH}/generation", "feedback_routes.generation", "id"),
     _get(f"{FEEDBACK_PATH}/insights", "feedback_routes.insights", "about", "session"),
     _get(f"{FEEDBACK_PATH}/plot", "feedback_routes.plot", "name", "session"),
@@ -101,6 +111,8 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", f"{FEEDBACK_PATH}/settings", "feedback_routes.change_settings", Access.CHANGE_HERE, None),
     _post(RATE_PATH, "feedback_routes.rate", "id", "generation", *_STARS, "withdraw"),
     _post(ACT_PATH, "feedback_routes.act", "id", "generation", "action", "undone"),
+    _post(f"{FEEDBACK_PATH}/pictures", "feedback_routes.pictures", "id", "generation", "pictures"),
+    _get(f"{FEEDBACK_PATH}/compare", "feedback_routes.compare", "a", "b"),
     _post(f"{FEEDBACK_PATH}/forget", "feedback_routes.forget", "what", "name", "confirmed"),
     _post(f"{FEEDBACK_PATH}/erase", "feedback_routes.erase", "confirmed"),
     _get(BATCHES_PATH, "batch_routes.batches", "id", "limit"),

@@ -4,35 +4,54 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from pathlib import PurePath
 from typing import Any
 
 from ..errors import BadRequest
-from ..feedback import Action, Rating, Recorded
+from ..feedback import MOST_ID, Action, Rating, Recorded
 from ..plan import Generation
 from ..routes import LANGUAGE
 from ..values import from_json, to_json
 from . import asking
 from .answering import Asked, Raw, told_error, unreadable
 from .feedback import ABOUT, made_known, one_of, seen
+from .looking_back import SHOWN, listed
 from .recall import history
 
 MOST_RECENT = 200
+MOST_PICTURES = 100  # of one generation
+IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".avif", ".gif")
 HIDDEN = "***"  # stands for a password in an address
 
 
 def recent(asked: Asked) -> dict[str, Any]:
-    """Generations briefly, newest first; ``before`` is the id of the one to go on from."""
-    found = history().recent(asked.number("limit", 50, 1, MOST_RECENT), asked.text("before", ""))
-    return {"generations": [brief(each) for each in found], "notes": _notes(asked.language)}
+    """Generations briefly, newest first; ``before`` is the id of the one to go on from, ``next`` the one to go on from
+    after these, empty where there are no more."""
+    limit, before = asked.number("limit", 50, 1, MOST_RECENT), asked.text("before", "")
+    show, search = one_of(asked.text("show", SHOWN[0]), SHOWN), asked.text("search", "")
+    found, following = listed(history(), show, search, limit, before)
+    return {"generations": [brief(each) for each in found], "next": following, "notes": _notes(asked.language)}
 
 
 def generation(asked: Asked) -> Raw:
     """All that is known of one generation, its plan included."""
-    generation_id = asked.text("id")
+    return Raw(to_json(_known(asked.text("id"))).encode("utf-8"), "application/json")
+
+
+def compare(asked: Asked) -> dict[str, Any]:
+    """Two generations and what their plans differ in, in words."""
+    from ..intelligence.differences import differences
+
+    a, b = (_known(name) for name in (asked.text("a"), asked.text("b")))
+    rows = differences(a.made.generation, b.made.generation, asked.language)
+    return {"a": brief(a), "b": brief(b), "rows": [asdict(row) for row in rows]}
+
+
+def _known(generation_id: str) -> Recorded:
     found = history().find(generation_id)
     if found is None:
-        raise BadRequest("generation_unknown", id=generation_id[:80])
-    return Raw(to_json(found).encode("utf-8"), "application/json")
+        raise BadRequest("generation_unknown", id=generation_id[:MOST_ID])
+    return found
 
 
 def insights(asked: Asked) -> dict[str, Any]:
@@ -88,6 +107,36 @@ def act(asked: Asked) -> dict[str, Any]:
     """Note what was done with a picture, or that it was undone."""
     generation_id, action = _named(asked), asking.choice(Action, asked.text("action"))
     return {"id": generation_id, "stored": history().act(generation_id, action, asked.flag("undone"))}
+
+
+def pictures(asked: Asked) -> dict[str, Any]:
+    """Note under which names a generation's pictures were saved by another node than ours; names already known, and what
+    lies nowhere below the output folder, change nothing."""
+    found = _known(_named(asked))
+    new = tuple(name for name in _saved(asked) if name not in found.pictures)
+    names = (*found.pictures, *new)[-MOST_PICTURES:]
+    stored = history().finished(found.made.generation, pictures=names) if new else True
+    return {"id": found.id, "stored": stored, "pictures": list(names)}
+
+
+def _saved(asked: Asked) -> tuple[str, ...]:
+    """The names in the output folder, slashes forward. Raises ``BadRequest`` for what is none."""
+    from .pictures import output_file
+
+    names = asked.given.get("pictures")
+    if not (isinstance(names, list) and len(names) <= MOST_PICTURES and all(isinstance(name, str) for name in names)):
+        raise unreadable(f"pictures: a list of at most {MOST_PICTURES} texts is needed")
+    clean = tuple(dict.fromkeys(name.replace("\\", "/") for name in names))
+    absent = next((name for name in clean if not is_plain(name) or output_file(name) is None), None)
+    if absent is not None:
+        raise BadRequest("picture_not_here", name=absent[:200])
+    return clean
+
+
+def is_plain(name: str) -> bool:
+    """Whether it is a picture's own name below a folder: neither absolute nor by way of other folders."""
+    parts = name.split("/")
+    return not PurePath(name).is_absolute() and not {"", ".", ".."} & set(parts) and name.lower().endswith(IMAGES)
 
 
 def forget(asked: Asked) -> dict[str, Any]:
