@@ -11,6 +11,7 @@ from ..errors import UserError
 from ..feedback import Event, Glimpse, Overview, Recorded, Rules, Session, Tally
 from . import asking, carrying, insights, tallying, telling
 from .opening import PATIENCE_S, Database
+from .usage import Usage, usage
 
 DAY_S = 86_400
 
@@ -94,6 +95,10 @@ class Store:
         """The machine's latest timed runs, newest first: (workload, seconds, steps, family, peak bytes or ``None``,
         estimated bytes)."""
         return self.database.read(lambda connection: asking.measured(connection, machine, limit))
+
+    def usage(self, known: Usage) -> Usage:
+        """How often each model was used; counts on from what is ``known``."""
+        return self.database.read(lambda connection: usage(connection, known))
 
     # ----------------------------------------------------------------------- out
 

@@ -16,9 +16,9 @@ from ..hub.desk import kinds_of
 from ..hub.previews import MAX_BYTES, as_webp
 from ..hub.refusals import NotFound
 from ..intelligence.offering import fit, folder_kind
-from ..offers import Offer, Period, Query, RemoteFile, Sort
+from ..offers import Offer, Period, Query, Ref, RemoteFile, Sort
 from ..plan import Library, Machine, ModelFile
-from ..shop import Choice, Found, Search
+from ..shop import Choice, Found, Search, chosen
 from ..shop import search as search_hubs
 from .answering import Asked, Raw, told_error, unreadable
 from .desk import desk, machine
@@ -93,11 +93,19 @@ def offer(asked: Asked) -> dict[str, Any]:
     found = desk().describe(desk().ref(asked.text("ref")))
     library, here = shelf().library(), machine()
     files = [choice for file in found.files[:MOST_FILES] if (choice := _judged(found, file, library, here))]
+    wanted = _best(found, desk().ref(asked.text("ref")), files, here, library)
     return {
         **offer_shown(found, LONG),
         "files": [choice_shown(choice, asked.language) for choice in files],
+        "chosen": str(wanted.ref) if wanted else None,
         "versions": versions_shown(found),
     }
+
+
+def _best(found: Offer, ref: Ref, files: list[Choice], here: Machine, library: Library) -> Choice | None:
+    """The file that ``ref`` names, else the one that fits best."""
+    named = next((each for each in files if ref.file and ref.file in (each.file.id, each.file.name)), None)
+    return named or chosen(desk(), found, here, library)
 
 
 def _judged(found: Offer, file: RemoteFile, library: Library, here: Machine) -> Choice | None:

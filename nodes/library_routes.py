@@ -7,36 +7,54 @@ from typing import Any
 from ..errors import BadRequest, UserError
 from ..plan import ModelFile
 from .answering import Asked
+from .asking import choice
 from .desk import desk, recognition
+from .listing import Only, Order, Wish, families_held, kinds_held, listed
 from .routes import kind_asked
 from .shelf import shelf
 from .shown import LONG, file_shown, offer_shown, row_of
+from .used import used
 
 MOST_ROWS = 500
 
 
 def library(asked: Asked) -> dict[str, Any]:
-    """Local files, of one kind and holding every word where asked, by folder and name; ``complete`` says that the
-    first look at the disk is over."""
-    known = shelf().library()
-    kind = kind_asked(asked.text("kind")) if asked.text("kind", "") else None
-    words = asked.text("search", "").casefold().split()
-    found = [file for file in known.files if kind in (None, file.kind) and _holds(file, words)]
+    """Local files as the wish has them; ``complete`` says that the first look at the disk is over, ``version`` changes
+    with any file. Without ``look`` the disk is not looked at again: what is known is told at once."""
+    known = shelf().library() if asked.flag("look", True) else shelf().registry.library()
+    wish, counted = _wish(asked), used()
+    found = listed(known, wish, counted)
     start = asked.number("offset", 0, 0)
     shown = found[start : start + asked.number("limit", 100, 1, MOST_ROWS)]
     return {
-        "files": [row_of(file, asked.language) for file in shown],
+        "files": [row_of(file, asked.language, counted.of(file)) for file in shown],
         "total": len(found),
         "complete": known.complete,
+        "version": known.version,
+        "kinds": dict(kinds_held(known)),
+        "families": [vars(each) for each in families_held(known, wish.kind)],
     }
 
 
-def _holds(file: ModelFile, words: list[str]) -> bool:
-    if not words:
-        return True
-    triggers = (word for group in file.trigger_groups for word in group)
-    text = " ".join((file.name, file.title, file.base_model, file.creator, *file.tags, *triggers)).casefold()
-    return all(word in text for word in words)
+def _wish(asked: Asked) -> Wish:
+    return Wish(
+        kind=kind_asked(asked.text("kind")) if asked.text("kind", "") else None,
+        words=tuple(asked.text("search", "").casefold().split()),
+        family=asked.text("family", ""),
+        only=frozenset(choice(Only, each) for each in asked.texts("only")),
+        nsfw=asked.flag("nsfw", True),
+        order=choice(Order, asked.text("sort", Order.NAME.value)),
+    )
+
+
+def place(asked: Asked) -> dict[str, Any]:
+    """Where a local file lies, for the person at this computer to look it up there."""
+    name = asked.text("name")
+    found = shelf().registry.library().find(kind_asked(asked.text("kind")), name)
+    path = shelf().registry.path_of(found) if found else None
+    if path is None:
+        raise BadRequest("file_not_listed", name=name)
+    return {"path": str(path), "folder": str(path.parent)}
 
 
 def file(asked: Asked) -> dict[str, Any]:
@@ -67,7 +85,7 @@ def _told(found: ModelFile, language: str) -> dict[str, Any]:
     path = registry.path_of(found)
     with registry.proofs.reading() as reading:
         refs = reading.refs(str(path), found.sha256) if path else ()
-    return file_shown(found, language, refs)
+    return file_shown(found, language, used().of(found), refs)
 
 
 def delete(asked: Asked) -> dict[str, Any]:

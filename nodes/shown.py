@@ -15,6 +15,7 @@ from ..shop import Choice
 
 if TYPE_CHECKING:
     from ..hub.download import Download
+    from .used import Standing
 
 MOST_TAGS = 30
 SHORT = 500  # characters of a description in a list
@@ -76,7 +77,7 @@ def download_shown(download: Download, language: str) -> dict[str, Any]:
     return {"download": download.told(language)}
 
 
-def row_of(file: ModelFile, language: str) -> dict[str, Any]:
+def row_of(file: ModelFile, language: str, standing: Standing) -> dict[str, Any]:
     """A local file as a line of the library."""
     return {
         "kind": file.kind.value,
@@ -96,6 +97,10 @@ def row_of(file: ModelFile, language: str) -> dict[str, Any]:
         "licence": dict(file.licence),
         "downloads": file.downloads,
         "likes": file.likes,
+        "uses": standing.uses,
+        "stars": standing.stars,
+        "rated": standing.rated,
+        "modified": file.mtime_ns / 1e9,
         "nsfw": file.nsfw,
         "newer": file.newer,
         "page_url": file.page_url,
@@ -104,10 +109,10 @@ def row_of(file: ModelFile, language: str) -> dict[str, Any]:
     }
 
 
-def file_shown(file: ModelFile, language: str, refs: tuple[str, ...]) -> dict[str, Any]:
+def file_shown(file: ModelFile, language: str, standing: Standing, refs: tuple[str, ...]) -> dict[str, Any]:
     """Everything known of a local file. ``refs`` are the hubs' names for these very bytes."""
     return {
-        **row_of(file, language),
+        **row_of(file, language, standing),
         "description": file.description,
         "tags": list(file.tags),
         "real_person": file.real_person,

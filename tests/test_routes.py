@@ -82,7 +82,9 @@ def test_what_changes_something_is_sent_from_here():
         if route.method == "POST":
             assert route.access is (Access.SEND if route.act == "routes.plan" else Access.CHANGE_HERE), route.path
     shown_here = {route.path.removeprefix(PREFIX) for route in ROUTES if route.access is Access.READ_HERE}
-    assert shown_here == {"/hub/downloads", "/hub/recognise", "/hub/settings", "/feedback/settings", "/feedback/export"}
+    here = {"/hub/downloads", "/hub/recognise", "/hub/settings", "/hub/place", "/feedback/settings", "/feedback/export"}
+    here |= {"/settings", "/settings/reading"}
+    assert shown_here == here
 
 
 def test_what_is_open_here_only_says_so():
