@@ -1,0 +1,267 @@
+// The plan under review of every Auto Pipeline: suggested, edited, accepted, gone stale. One record a node, kept in this
+// tab; what is not accepted yet outlives a reload (draft.mjs), what is accepted lies in the workflow (`accepted_plan`).
+import { app } from "../../../scripts/app.js";
+import { forget, keep, kept } from "./draft.mjs";
+import { setWidget, valuesOf, widget } from "./node_values.mjs";
+import { show } from "./showing.mjs";
+import { ask, speaker, toast } from "./speaking.mjs";
+
+const EDIT_MS = 250; // edits that follow each other this closely are one question
+const ASIDE = ["seed", "mode", "language", "verbosity", "accepted_plan", "run_anyway", "reader"]; // a plan does not depend on these
+const records = new WeakMap();
+
+const say = speaker({
+  en: { refused: "No plan was made", first: "Press Suggest first: there is no plan to accept yet." },
+  es: { refused: "No se hizo ningún plan", first: "Primero pulse Sugerir: aún no hay ningún plan que aceptar." },
+});
+
+// {node, base: the review that edits start from, review: as edited, edits, accepted: the widget's text, always, verdict: what
+// /assisted/check said, fault: {at, message}, busy: "" | "suggest" | "revise" | "check"}
+export function recordOf(node) {
+  if (!records.has(node)) records.set(node, { node, ...EMPTY, edits: {}, listeners: new Set(), asked: 0 });
+  return records.get(node);
+}
+
+const EMPTY = { base: null, review: null, accepted: "", always: false, verdict: null, fault: null, busy: "", pending: null, seen: "", judged: "", timer: 0, last: "" };
+
+export function reviewOf(node) {
+  return recordOf(node).review;
+}
+
+export function onChange(node, listener) {
+  const { listeners } = recordOf(node);
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+// Where a node stands: none, waiting, edited, accepted, always, stale, missing or unreadable.
+export function stateOf({ review, accepted, always, verdict, edits }) {
+  if (!review && !accepted) return "none";
+  if (["stale", "missing", "unreadable"].includes(verdict?.state)) return verdict.state;
+  if (Object.keys(edits).length) return "edited";
+  if (!accepted) return "waiting";
+  return always ? "always" : "accepted";
+}
+
+function tell(record, change) {
+  Object.assign(record, change);
+  for (const listener of record.listeners) listener(record);
+}
+
+// ---------------------------------------------------------------------------- suggestions
+
+export async function suggest(node) {
+  const record = recordOf(node);
+  tell(record, { busy: "suggest", fault: null });
+  const question = questionOf(node);
+  try {
+    const { values, linked } = valuesOf(node);
+    const review = await ask("/assisted/suggest", { widgets: values, linked });
+    if (widget(node, "mode")?.value !== "assisted") setWidget(node, "mode", "assisted");
+    openReview(node, review, question);
+  } catch (fault) {
+    tell(record, { busy: "", fault: { at: "suggest", message: fault.message } });
+    toast("error", say("refused"), fault.message);
+  }
+}
+
+// Take a fresh suggestion as the plan under review and show it.
+export function openReview(node, review, question = questionOf(node)) {
+  const record = recordOf(node);
+  clearTimeout(record.timer);
+  record.asked += 1; // answers still under way belong to an older plan
+  setWidget(node, "accepted_plan", "");
+  const fresh = { base: review, review, edits: {}, pending: null, verdict: null, fault: null, busy: "" };
+  tell(record, { ...fresh, accepted: "", always: false, seen: question, judged: question });
+  keep(record);
+  show("review", { node });
+}
+
+// ---------------------------------------------------------------------------- edits
+
+// `change` is merged into the edits; `at` names the control that made it, so that a refusal is told there.
+export function edit(node, change, at) {
+  const record = recordOf(node);
+  if (!record.base) return false;
+  const settings = change.settings ? { settings: { ...record.edits.settings, ...change.settings } } : {};
+  record.pending = { ...(record.pending ?? record.edits), ...change, ...settings };
+  record.last = at;
+  clearTimeout(record.timer);
+  record.timer = setTimeout(() => revise(record), EDIT_MS);
+  tell(record, { fault: null, busy: "revise" });
+  return true;
+}
+
+async function revise(record) {
+  const asked = (record.asked += 1), edits = record.pending;
+  try {
+    const review = await ask("/assisted/revise", { plan: record.base.plan, edits });
+    if (asked !== record.asked || edits !== record.pending) return; // something newer was asked meanwhile
+    record.pending = null;
+    tell(record, { review, edits, busy: "" });
+    keep(record);
+  } catch (fault) {
+    if (asked !== record.asked || edits !== record.pending) return;
+    record.pending = null; // what was refused is not asked again with the next edit
+    tell(record, { busy: "", fault: { at: record.last, message: fault.message } });
+  }
+}
+
+// The LoRAs that are on, as edits name them: with edits that are under way.
+export function lorasOf(record) {
+  const wanted = (record.pending ?? record.edits).loras;
+  return wanted ?? record.review.loras.filter(({ on }) => on).map(asEdit);
+}
+
+function asEdit({ name, strength, strength_clip: clip, triggers }) {
+  const own = clip === null || clip === undefined || clip === strength ? {} : { strength_clip: clip };
+  return { name, strength, ...own, triggers: triggers.filter(({ on }) => on).map(({ word }) => word) };
+}
+
+export function changeLora(node, name, change) {
+  const loras = lorasOf(recordOf(node)).map((each) => (each.name === name ? { ...each, ...change } : each));
+  return edit(node, { loras }, `lora:${name}`);
+}
+
+// Put a LoRA into the plan, in the place of another where one is named.
+export function useLora(node, name, instead) {
+  const loras = lorasOf(recordOf(node)).filter((each) => each.name !== name && each.name !== instead);
+  return edit(node, { loras: [...loras, { name }] }, `lora:${name}`);
+}
+
+export function dropLora(node, name) {
+  return edit(node, { loras: lorasOf(recordOf(node)).filter((each) => each.name !== name) }, `lora:${name}`);
+}
+
+let current = null; // the node whose plan the panel shows
+
+export function reviewing(node) {
+  current = node;
+}
+
+// Add a local LoRA to the plan that is under review; false where none is.
+export function addLora(name) {
+  return Boolean(current && recordOf(current).review) && useLora(current, name);
+}
+
+export function discard(node) {
+  const record = recordOf(node);
+  clearTimeout(record.timer);
+  record.asked += 1;
+  record.pending = null;
+  tell(record, { review: record.base, edits: {}, fault: null, busy: "" });
+  keep(record);
+}
+
+// ---------------------------------------------------------------------------- acceptance
+
+// Write the plan, as edited, into the workflow. → whether there was one, with every edit answered
+export async function accept(node, always = false) {
+  const record = recordOf(node);
+  if (record.pending) {
+    await answered(record);
+    if (record.fault) return false;
+  }
+  if (!record.review) {
+    toast("info", say("first"));
+    return false;
+  }
+  const { made_for, plan } = record.review;
+  const text = JSON.stringify({ made_for, plan, always });
+  setWidget(node, "accepted_plan", text);
+  tell(record, { base: record.review, edits: {}, accepted: text, always });
+  forget(record);
+  remember();
+  return true;
+}
+
+function answered(record) {
+  return new Promise((resolve) => {
+    const stop = onChange(record.node, () => record.pending || (stop(), resolve()));
+  });
+}
+
+export async function acceptAndRun(node, always = false) {
+  if (await accept(node, always)) await run();
+}
+
+export function run() {
+  return app.queuePrompt(0, 1);
+}
+
+export function takeBack(node) {
+  const record = recordOf(node);
+  setWidget(node, "accepted_plan", "");
+  tell(record, { accepted: "", always: false });
+  keep(record);
+  remember();
+}
+
+export function backToAuto(node) {
+  setWidget(node, "accepted_plan", "");
+  setWidget(node, "mode", "auto");
+  const record = recordOf(node);
+  forget(record);
+  tell(record, { ...EMPTY, edits: {} });
+  remember();
+}
+
+// The frontend keeps a workflow's draft when its own controls are used; here ours were.
+function remember() {
+  app.extensionManager.workflow?.activeWorkflow?.changeTracker?.checkState?.();
+}
+
+// ---------------------------------------------------------------------------- does it still hold?
+
+// What a plan answers: the node's own widgets and which inputs are linked, as one text.
+function questionOf(node) {
+  const { values, linked } = valuesOf(node);
+  for (const name of ASIDE) delete values[name];
+  return JSON.stringify([values, linked]);
+}
+
+// Called now and then while a card is shown: picks up what a reload, an undo or another pack put into the widgets.
+export function refresh(node) {
+  const record = recordOf(node);
+  const accepted = String(widget(node, "accepted_plan")?.value ?? "").trim();
+  const question = questionOf(node);
+  const isSame = accepted === record.accepted && question === record.seen;
+  if (accepted !== record.accepted) restore(record, accepted);
+  else if (!record.review && !accepted) recall(record);
+  record.seen = question;
+  if (isSame && question !== record.judged && (record.review || accepted) && !record.busy) check(record, question);
+}
+
+function restore(record, accepted) {
+  record.judged = "";
+  tell(record, { accepted, always: isAlways(accepted), base: null, review: null, edits: {}, verdict: null });
+  recall(record);
+}
+
+function recall(record) {
+  const draft = kept(record);
+  if (draft && draft.accepted === record.accepted) tell(record, { base: draft.base, review: draft.review, edits: draft.edits });
+}
+
+function isAlways(text) {
+  try {
+    return JSON.parse(text).always === true;
+  } catch {
+    return false; // no JSON: the server will say so
+  }
+}
+
+async function check(record, question = questionOf(record.node)) {
+  record.judged = question;
+  const { values, linked } = valuesOf(record.node);
+  const accepted = record.accepted || JSON.stringify({ made_for: record.base.made_for, plan: record.base.plan, always: false });
+  tell(record, { busy: "check" });
+  try {
+    const verdict = await ask("/assisted/check", { widgets: values, linked, accepted });
+    if (record.judged !== question) return;
+    const shown = record.review || !verdict.review ? {} : { base: verdict.review, review: verdict.review };
+    tell(record, { verdict, busy: "", ...shown });
+  } catch (fault) {
+    tell(record, { busy: "", fault: { at: "check", message: fault.message } });
+  }
+}
