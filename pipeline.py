@@ -16,6 +16,7 @@ from .intelligence.fixed_loras import beside, fixed_loras, written_loras
 from .intelligence.limits import fit
 from .intelligence.named import stem
 from .intelligence.negative import write_negative
+from .intelligence.rematch import sources_of
 from .intelligence.settings import Situation, choose_settings
 from .intelligence.write_prompt import write_prompt
 from .plan import (
@@ -89,6 +90,7 @@ def make_plan(
         library_version=library.version,
         proposed=Proposed(fitted.settings, tuple(choice.use for choice in chosen)),
         memory=fitted.held.offload,
+        sources=sources_of(models, chosen, library, (prompt, negative or "")),
     )
 
 

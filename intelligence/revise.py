@@ -28,6 +28,7 @@ from .cheapest import MOST_MOVABLE, Fit, Held, Limits
 from .check import Draft, check
 from .estimate import Load, load_of
 from .limits import fit
+from .rematch import with_sources
 
 ADVICE = ("tradeoff", "tip")
 
@@ -74,6 +75,7 @@ def revise(plan: Plan, change: Revision, place: Place) -> Plan:
         models=change.models or plan.models,
         memory=change.memory or plan.memory,
     )
+    changed = with_sources(changed, place.library)
     model, given = place.model(plan.models), _given((*plan.estimate.relief, *change.reliefs))
     if model is None:
         scaled = replace(_scaled(plan, settings), relief=given)

@@ -28,7 +28,8 @@ _ADDRESS = re.compile(r"https://huggingface\.co/(?P<model>[^/]+/[^/]+)/resolve/(
 @dataclass(frozen=True)
 class Wanted:
     """A published file that would mend a fault: ``ref`` is its hub reference (``Ref`` as text), or, empty, nobody
-    knows where it is and ``search`` is what to search the hubs for, among ``base_models`` where they are given."""
+    knows where it is and ``search`` is what to search the hubs for, among ``base_models`` where they are given. With a
+    ``sha256`` (lower-case hex) only a file of these bytes will do."""
 
     kind: Kind
     name: str
@@ -37,6 +38,7 @@ class Wanted:
     search: str = ""
     base_models: tuple[str, ...] = ()
     size_bytes: int | None = None
+    sha256: str = ""
 
 
 def wanted(error: UserError, library: Library, machine: Machine, analysis: Analysis | None = None) -> tuple[Wanted, ...]:

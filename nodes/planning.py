@@ -103,6 +103,7 @@ def wanted_told(wanted: Wanted, language: str) -> dict[str, Any]:
         "search": wanted.search,
         "base_models": list(wanted.base_models),
         "size_bytes": wanted.size_bytes,
+        "sha256": wanted.sha256,
         "why": render(wanted.why, language),
     }
 
