@@ -123,15 +123,23 @@ class OllamaReader:
             host=self.url, timeout=(CONNECT_S, seconds, seconds, CONNECT_S), trust_env=False, follow_redirects=False
         )
 
+    def models(self) -> tuple[str, ...]:
+        """The server's models that can read prompts, asked for now whatever happened before; never empty. Raises
+        ``Failed``."""
+        self.absence.until_s = float("-inf")
+        self._reach()
+        return self._suitable()
+
     def _choose_model(self) -> str:
-        if self.model is not None:
-            return self.model
+        return self._suitable()[0] if self.model is None else self.model
+
+    def _suitable(self) -> tuple[str, ...]:
         with self._client(LIST_S) as client:
             installed: list[str] = _guarded(lambda: [str(model.model) for model in client.list().models if model.model])
-        suitable = [name for name in installed if not any(part in name.lower() for part in UNSUITABLE)]
+        suitable = tuple(name for name in installed if not any(part in name.lower() for part in UNSUITABLE))
         if not suitable:
             raise Failed("read.ollama_no_model", url=_place(self.url))
-        return suitable[0]
+        return suitable
 
     def _ask(self, analysis: Analysis, model: str, deadline_s: float) -> tuple[Answer, list[Reason]]:
         text = self._chat(model, question(analysis), deadline_s)

@@ -3,18 +3,18 @@ memory with what draws, so every prompt of a graph is read before the first pict
 
 from __future__ import annotations
 
-import os
 import time
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ..intelligence.analyze import analyze
 from ..plan import Analysis, Reader
+from ..reading_options import read_options
 from ..values import clean
 from . import own_queue
-from .host import stop_if_interrupted
+from .host import data_folder, stop_if_interrupted
 
 if TYPE_CHECKING:
     from ..intelligence.ollama import OllamaReader
@@ -34,20 +34,26 @@ READING = {
 BROUGHT = ("analysis", "plan", "accepted_plan")
 SHOWING = {"IIG_BatchVariations"}  # runs though nothing hangs on it
 
-_Key = tuple[str, str]  # model and prompt
+_Key = tuple[str, str, str]  # address, model and prompt
 _answers: OrderedDict[_Key, Analysis] = OrderedDict()  # kept from run to run: at temperature 0 it would say the same
 _failures: dict[tuple[str, _Key], Analysis] = {}  # of one run, whose id comes first
 
 
-@cache
 def ollama() -> OllamaReader:
-    """The reader, told by ``OLLAMA_HOST`` and ``INTELLIGENT_GENERATION_OLLAMA_MODEL``; never by a widget, so
-    that a shared workflow cannot point it elsewhere."""
+    """The reader, told by the person's settings and the environment; never by a widget, so that a shared workflow cannot
+    point it elsewhere."""
+    options = read_options(data_folder())
+    return reader_of(options.url, options.model)
+
+
+@lru_cache(maxsize=4)
+def reader_of(url: str, model: str) -> OllamaReader:
+    """The reader of a server; ``model`` empty = the first that can read prompts. Kept: it knows who did not answer."""
     from ..intelligence.ollama import OllamaReader
 
     return OllamaReader(
-        url=os.environ.get("OLLAMA_HOST") or "http://127.0.0.1:11434",
-        model=os.environ.get("INTELLIGENT_GENERATION_OLLAMA_MODEL") or None,
+        url=url,
+        model=model or None,
         timeout_s=TIMEOUT_S,
         clock=time.monotonic,
         interrupted=stop_if_interrupted,
@@ -85,7 +91,8 @@ def _read_all(wanted: Mapping[_Key, Analysis], run: str) -> None:
 
 
 def _key(prompt: str) -> _Key:
-    return ollama().model or "", clean(prompt)
+    reader = ollama()
+    return reader.url, reader.model or "", clean(prompt)
 
 
 def _others(run: str) -> Iterator[Analysis]:
