@@ -199,3 +199,50 @@ def test_every_node_has_help_and_words() -> None:
             help_page = (ROOT / "web" / "docs" / node / f"{language}.md").read_text(encoding="utf-8")
             for socket in [*words["inputs"].values(), *words["outputs"].values()]:
                 assert socket["name"] in help_page, f"{node} {language}: {socket['name']}"
+
+
+# --------------------------------------------------------------------------- the canvas side
+
+SCRIPTS = ROOT / "web" / "js"
+BEFORE_THE_PANEL_BYTES = 60_000
+MODULES = sorted([*SCRIPTS.glob("*.js"), *SCRIPTS.glob("*.mjs")])
+STATIC = re.compile(r"^(?:import|export)\s[^;]*?\bfrom\s+\"([^\"]+)\"|^import\s+\"([^\"]+)\"", re.MULTILINE)
+LATE = re.compile(r"\bimport\(\s*\"([^\"]+)\"")
+HOST_SCRIPTS = {"../../../scripts/app.js", "../../../scripts/api.js"}
+ELSEWHERE = re.compile(r"https?://(?!www\.w3\.org/|localhost\b|127\.0\.0\.1\b)")
+UNSAFE = re.compile(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|srcdoc")
+
+
+def imported(path: Path) -> list[str]:
+    return [one or other for one, other in STATIC.findall(path.read_text(encoding="utf-8"))]
+
+
+def test_scripts_lie_where_they_are_looked_for() -> None:
+    assert sorted(path for path in (ROOT / "web").rglob("*.*js")) == MODULES, "every *.js below web/ is loaded with the page"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
+def test_a_script_is_short_says_what_it_is_for_and_reads_no_text_as_html(path: Path) -> None:
+    source = path.read_text(encoding="utf-8")
+    assert source.startswith("// "), "what it is for"
+    assert len(source.splitlines()) <= 330
+    assert path.stem not in BANNED_NAMES
+    assert not UNSAFE.search(source)
+    assert not ELSEWHERE.search(source), "nothing is had from another host"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
+def test_a_script_imports_its_neighbours_and_two_of_the_hosts(path: Path) -> None:
+    for name in [*imported(path), *LATE.findall(path.read_text(encoding="utf-8"))]:
+        assert name in HOST_SCRIPTS or (name.startswith("./") and (SCRIPTS / name).is_file()), name
+
+
+def test_little_is_loaded_with_the_page() -> None:
+    reached: set[Path] = set()
+    waiting = list(SCRIPTS.glob("*.js"))
+    while waiting:
+        path = waiting.pop()
+        if path not in reached:
+            reached.add(path)
+            waiting += [(SCRIPTS / name).resolve() for name in imported(path) if name.startswith("./")]
+    assert sum(path.stat().st_size for path in reached) <= BEFORE_THE_PANEL_BYTES, sorted(path.name for path in reached)
