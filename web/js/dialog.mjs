@@ -20,10 +20,12 @@ export function open(title, content) {
   return { close: () => dialog.close(), closed, element: dialog };
 }
 
-// Ask before something happens: `lines` are texts or elements, `yes` is what the button says. → whether it was pressed
-export async function confirm(title, lines, yes) {
+// Ask before something happens: `lines` are texts or elements, `yes` is what the button says; `ready(hear)` tells `hear`
+// whether it may be pressed. → whether it was
+export async function confirm(title, lines, yes, ready = (hear) => hear(true)) {
   const agree = element("button", { type: "button", class: "main" }, yes);
   const refuse = element("button", { type: "button" }, say("cancel"));
+  ready((may) => (agree.disabled = !may));
   const told = lines.map((line) => (line instanceof Node ? line : element("p", {}, line)));
   const content = element("div", { style: "display:flex;flex-direction:column;gap:0.5rem" }, ...told, element("div", { class: "buttons" }, agree, refuse));
   const shown = open(title, content);

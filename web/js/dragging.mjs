@@ -1,0 +1,26 @@
+// What is dragged out of the library: a local model by kind and name, so that whoever it is dropped on knows it.
+export const TYPE = "application/x-intelligent-generation-model";
+
+// Make `source` something to drag; `what` gives {kind, name} when it begins.
+export function draggable(source, what) {
+  source.draggable = true;
+  source.addEventListener("dragstart", (event) => {
+    const { kind, name } = what();
+    event.dataTransfer.setData(TYPE, JSON.stringify({ kind, name }));
+    event.dataTransfer.setData("text/plain", name);
+    event.dataTransfer.effectAllowed = "copy";
+  });
+}
+
+// Whether a model is being dragged; while it is, nobody may look at which.
+export function carries(event) {
+  return event.dataTransfer?.types.includes(TYPE) ?? false;
+}
+
+// {kind, name} of what was dropped; `null` where it is no model of the library.
+export function carried(event) {
+  const text = event.dataTransfer?.getData(TYPE);
+  if (!text) return null;
+  const { kind, name } = JSON.parse(text);
+  return typeof kind === "string" && typeof name === "string" ? { kind, name } : null;
+}
