@@ -35,6 +35,7 @@ CALLS = {
     "alert": 0,
 }  # first argument that is read
 NAME = "Intelligent Generation"
+SENTENCE = re.compile(r"^(?!Intelligent Generation$)[A-ZÁÉÍÓÚÑ¿¡][\w'’]*,?( [\w'’(]+,?)+[ .:?!…]*$")
 COMMANDS_OURS = re.compile(r"^(IIG|IntelligentGeneration)\.[A-Za-z.]*$")
 
 
@@ -120,8 +121,12 @@ def test_nothing_is_said_outside_the_tables(path: Path) -> None:
 def spoken(found: list[Token]) -> Iterator[tuple[int, Token]]:
     """Literals that a person would read: arguments of what shows them, and what is assigned to what is read."""
     for at, token in enumerate(found):
-        if token.kind == "word" and token.text in CALLS and found[at + 1].text == "(":
+        if SENTENCE.match(token.said) and token.kind in ("string", "template") and not is_command(found, at):
+            yield at, token
+        elif token.kind == "word" and token.text in CALLS and found[at + 1].text == "(":
             yield from arguments(found, at + 1, CALLS[token.text])
+        elif token.text == "setAttribute" and found[at + 2].said in SPOKEN:
+            yield from arguments(found, at + 1, 1)
         elif token.text.strip("\"'") in SPOKEN and at + 2 < len(found) and found[at + 1].text in (":", "="):
             yield from [(at + 2, found[at + 2])] if is_words(found[at + 2]) and not is_command(found, at) else []
 
@@ -133,8 +138,27 @@ def arguments(found: list[Token], bracket: int, first: int) -> Iterator[tuple[in
             yield start, found[start]
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        'place.append(element("p", {}, "Nothing here"));',
+        'box.textContent = "Loading";',
+        'element("button", { type: "button", "aria-label": "close" }, mark)',
+        'box.setAttribute("title", "more")',
+        "const told = found ? `Found it at ${place}` : say('none');",
+    ],
+)
+def test_a_literal_is_found_out(line: str) -> None:
+    assert list(spoken(tokens(line)))
+
+
+@pytest.mark.parametrize("line", ['element("p", { class: "quiet" }, say("none"))', 'element("p", {}, `${count}/${total}`)'])
+def test_what_is_no_literal_is_let_be(line: str) -> None:
+    assert not list(spoken(tokens(line)))
+
+
 def is_words(token: Token) -> bool:
-    return token.kind in ("string", "template") and token.said != NAME and bool(re.search(r"[^\W\d_]{2,}", token.said))
+    return token.kind in ("string", "template") and token.said != NAME and bool(untranslated(token.said, token.said))
 
 
 def is_command(found: list[Token], at: int) -> bool:
