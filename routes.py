@@ -125,4 +125,6 @@ ROUTES: tuple[Route, ...] = (
     _get(f"{MEMORY_PATH}/settings", "memory_routes.settings"),
     Route("POST", f"{MEMORY_PATH}/settings", "memory_routes.change_settings", Access.CHANGE_HERE, None),
     _get(RETRY_PATH, "overflow.retry", "id"),
+    Route("POST", f"{PREFIX}/unfold", "unfold_routes.unfold", Access.SEND, ("generation", "plan", "seed", "linked")),
+    Route("POST", f"{PREFIX}/fold", "unfold_routes.fold", Access.SEND, ("generation",)),
 )
