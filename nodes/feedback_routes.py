@@ -83,11 +83,12 @@ def rate(asked: Asked) -> dict[str, Any]:
 
 
 def _named(asked: Asked) -> str:
-    """The id of the generation that is meant; one that is sent whole, as its picture holds it, is known from then on."""
+    """The id of the generation that is meant; one that is sent whole, as its picture holds it, is known from then on. As
+    text it keeps a seed beyond what JavaScript's numbers hold."""
     sent = asked.given.get("generation")
     if sent is None:
         return asked.text("id")
-    return made_known(history(), from_json(Generation, json.dumps(sent)))
+    return made_known(history(), from_json(Generation, sent if isinstance(sent, str) else json.dumps(sent)))
 
 
 def _rating(asked: Asked) -> Rating:
