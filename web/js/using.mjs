@@ -1,0 +1,28 @@
+// A model of the library put to use: into the plan under review where there is one, else as a loader on the canvas.
+import { speaker, toast } from "./speaking.mjs";
+
+const say = speaker({
+  en: { planned: "{name} is in the plan under review", placed: "{name} is on the canvas", none: "No plan is under review", none_hint: "Press Suggest on an Auto Pipeline in ASSISTED mode first.", no_node: "This ComfyUI has no loader for it" },
+  es: { planned: "{name} está en el plan en revisión", placed: "{name} está en el lienzo", none: "No hay ningún plan en revisión", none_hint: "Primero hay que pulsar Sugerir en un Auto Pipeline en modo ASSISTED.", no_node: "Este ComfyUI no tiene cargador para él" },
+});
+
+export async function intoPlan({ name }) {
+  const { addLora } = await import("./reviewing.mjs");
+  const isThere = await addLora(name);
+  toast(isThere ? "success" : "info", say(isThere ? "planned" : "none", { name }), isThere ? "" : say("none_hint"), 5000);
+  return isThere;
+}
+
+export async function ontoCanvas(model) {
+  const { place } = await import("./placing.mjs");
+  const node = place(model);
+  toast(node ? "success" : "warn", say(node ? "placed" : "no_node", { name: model.name }), "", 4000);
+}
+
+export async function use(model) {
+  if (model.kind === "loras") {
+    const { addLora } = await import("./reviewing.mjs").catch(() => ({ addLora: () => false }));
+    if (await addLora(model.name)) return toast("success", say("planned", { name: model.name }), "", 4000);
+  }
+  return ontoCanvas(model);
+}
