@@ -9,6 +9,7 @@ from enum import Enum
 DEFAULT_SERVER = "http://127.0.0.1:8188"  # where ComfyUI listens unless it is told otherwise
 PREFIX = "/intelligent_generation"
 PLAN_PATH = f"{PREFIX}/plan"
+ASSISTED_PATH = f"{PREFIX}/assisted"
 MODELS_PATH = f"{PREFIX}/models"
 FAMILY_PATH = f"{PREFIX}/family"
 OPENAPI_PATH = f"{PREFIX}/openapi.json"
@@ -61,17 +62,24 @@ def _get(path: str, act: str, *takes: str, access: Access = Access.READ) -> Rout
     return Route("GET", path, act, access, takes)
 
 
+def _send(path: str, act: str, *takes: str) -> Route:
+    return Route("POST", path, act, Access.SEND, takes)
+
+
 def _post(path: str, act: str, *takes: str) -> Route:
     return Route("POST", path, act, Access.CHANGE_HERE, takes)
 
 
-_SEARCH = ("text", "hub", "kind", "base_model", "tag", "sort", "period", "nsfw", "limit", "cursor")
+_SEARCH = ("text", "hub", "kind", "base_model", "family", "tag", "sort", "period", "nsfw", "limit", "cursor")
 _LISTED = ("kind", "search", "family", "only", "nsfw", "sort", "offset", "limit", "look")
 _STARS = ("overall", "quality", "accuracy", "aesthetic", "comment", "tags")
 _HERE = Access.READ_HERE
 
 ROUTES: tuple[Route, ...] = (
     Route("POST", PLAN_PATH, "routes.plan", Access.SEND, None),
+    _send(f"{ASSISTED_PATH}/suggest", "assisted_routes.suggest", "widgets", "linked"),
+    _send(f"{ASSISTED_PATH}/revise", "assisted_routes.revise", "plan", "edits"),
+    _send(f"{ASSISTED_PATH}/check", "assisted_routes.check", "widgets", "linked", "accepted"),
     _get(MODELS_PATH, "routes.models", "kind", "search"),
     _post(FAMILY_PATH, "routes.family", "kind", "name", "family"),
     _get(OPENAPI_PATH, "routes.openapi"),

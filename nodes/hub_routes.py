@@ -11,11 +11,13 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ..data.families import families
 from ..errors import BadRequest, UserError
 from ..hub.desk import kinds_of
 from ..hub.previews import MAX_BYTES, as_webp
 from ..hub.refusals import NotFound
 from ..intelligence.offering import fit, folder_kind
+from ..intelligence.owned import query_base_models
 from ..offers import Offer, Period, Query, Ref, RemoteFile, Sort
 from ..plan import Library, Machine, ModelFile
 from ..shop import Choice, Found, Search, chosen
@@ -42,7 +44,7 @@ def search(asked: Asked) -> dict[str, Any]:
     query = Query(
         text=asked.text("text", "")[:300],
         kinds=kinds_of(asked.texts("kind")),
-        base_models=asked.texts("base_model"),
+        base_models=(*asked.texts("base_model"), *_base_models(asked.text("family", ""))),
         tag=asked.text("tag", "")[:100],
         sort=_member(Sort, asked.text("sort", Sort.RELEVANCE.value)),
         period=_member(Period, asked.text("period", Period.ALL.value)),
@@ -52,6 +54,13 @@ def search(asked: Asked) -> dict[str, Any]:
     shelf().library()  # what fits depends on what is here: a first look at the disk comes first
     wanted = [(hub, replace(query, cursor=cursors.get(hub, ""))) for hub in hubs if not cursors or hub in cursors]
     return _shown(_ask(wanted, machine()), asked.language)
+
+
+def _base_models(family: str) -> tuple[str, ...]:
+    """The hubs' names for what loads on a family."""
+    if family and family not in families():
+        raise BadRequest("unknown_family", family=family[:80], known=", ".join(families()))
+    return query_base_models(families()[family]) if family else ()
 
 
 def _ask(wanted: Sequence[tuple[str, Query]], here: Machine) -> list[Search | UserError]:

@@ -20,14 +20,14 @@ export function gib(bytes) {
   return `${language() === "es" ? String(size).replace(".", ",") : size} ${unit}`;
 }
 
-// What a route answers; a refusal is thrown as an Error that holds the server's own sentence and its status.
+// What a route answers; a refusal is thrown as an Error that holds the server's own sentence, its status and code.
 // `path` may hold a query; a request that `signal` aborts throws an AbortError.
 export async function ask(path, body, { signal } = {}) {
   const sent = body && { method: "POST", headers: GUARD, body: JSON.stringify({ ...body, language: language() }) };
   const spoken = `${path}${path.includes("?") ? "&" : "?"}language=${language()}`;
   const answer = await api.fetchApi(PATH + (body ? path : spoken), { ...sent, signal });
   const told = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw Object.assign(new Error(told.message ?? `HTTP ${answer.status}`), { status: answer.status });
+  if (!answer.ok) throw Object.assign(new Error(told.message ?? `HTTP ${answer.status}`), { status: answer.status, code: told.error ?? "" });
   return told;
 }
 
