@@ -40,6 +40,7 @@ class Panel {
   render(place) {
     this.destroy();
     styled();
+    place.style.height = "100%"; // the frontend gives the slot none: without it the tabs scroll away and nothing sticks
     const view = element("div", { id: "iig-view", role: "tabpanel", tabindex: "-1", style: "flex:1;min-height:0;overflow:auto" });
     const tabs = this.#tabs(view);
     place.replaceChildren(element("div", { style: "display:flex;flex-direction:column;height:100%;color:var(--fg-color)" }, tabs, view));
