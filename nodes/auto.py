@@ -100,15 +100,20 @@ _HIDDEN = [io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.extra_pnginfo]
 _ALIASES = ["auto", "smart", "prompt to image", "text to image", "recommend", "automático", "generación inteligente"]
 
 
+def widget_inputs() -> list[Any]:
+    """Every input that has a widget, in the order workflows store their values: new ones come last."""
+    return [*_main_widgets(), *_limits(), *_fixed(), *_saying()]
+
+
 def _inputs() -> list[Any]:
-    return [*_main_widgets(), *_limits(), *_fixed(), *_saying(), *_sockets()]
+    return [*widget_inputs(), *_sockets()]
 
 
 def _main_widgets() -> list[Any]:
     return [
         io.String.Input("prompt", multiline=True, dynamic_prompts=True, default=""),
         io.String.Input("negative", multiline=True, dynamic_prompts=True, default=""),
-        io.Combo.Input("mode", options=[Mode.AUTO.value, Mode.MANUAL.value], default=Mode.AUTO.value),
+        io.Combo.Input("mode", options=[mode.value for mode in Mode], default=Mode.AUTO.value),
         io.Combo.Input("priority", options=[member.value for member in Priority], default=Priority.BALANCED.value),
         io.Int.Input("seed", default=0, min=0, max=MAX_SEED, control_after_generate=True),
         io.Int.Input("width", default=0, min=0, max=16384, step=8),
@@ -149,7 +154,8 @@ def _saying() -> list[Any]:
     reader = io.Combo.Input("reader", options=["auto", "rules"], default="auto")
     memory = io.Combo.Input("memory", options=["auto", *(member.value for member in Offload)], default="auto")
     accepted = io.String.Input("accepted_plan", default="", multiline=False)
-    return [schema.advanced(widget) for widget in (reader, *schema.speech(), memory, accepted)]
+    anyway = io.Boolean.Input("run_anyway", default=False)
+    return [schema.advanced(widget) for widget in (reader, *schema.speech(), memory, accepted, anyway)]
 
 
 def _sockets() -> list[Any]:

@@ -1,0 +1,164 @@
+"""Whether the plan kept on an Auto Pipeline was accepted for what is asked now, and the suggestion that takes its place
+where it was not."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from ..data.families import families
+from ..errors import BadRequest, MissingModel
+from ..intelligence.explain import render
+from ..intelligence.question import changed_inputs, family_of, question_hash
+from ..intelligence.rematch import rematch, wanted_files
+from ..plan import PLAN_VERSION, Accepted, Generation, Library, Plan, Reason, Request, Source
+from ..values import from_json
+from . import host
+from .widget_values import named_inputs
+
+if TYPE_CHECKING:
+    from ..intelligence.wanted import Wanted
+
+MOST_JSON = 1 << 20  # bytes; the longest plans, with every near-miss, are a tenth of it
+
+
+class State(str, Enum):
+    """What became of an accepted plan: it answers the question; it answers another; files of it are not here; it cannot
+    be read; or there is none."""
+
+    VALID = "valid"
+    STALE = "stale"
+    MISSING = "missing"
+    UNREADABLE = "unreadable"
+    NONE = "none"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """An accepted plan beside the question, ``accepted`` with the names its files have here. ``said`` are the sentences
+    that tell what is the matter, ``changed`` the inputs that ask for something else now."""
+
+    state: State
+    accepted: Accepted | None = None
+    changed: tuple[str, ...] = ()
+    said: tuple[Reason, ...] = ()
+    missing: tuple[Source, ...] = ()
+
+    def holds_always(self, request: Request) -> bool:
+        """Whether the person agreed to whatever plan is made for this prompt."""
+        accepted = self.accepted
+        return accepted is not None and accepted.always and accepted.plan.request.prompt == request.prompt
+
+
+def standing(text: str, request: Request, library: Library) -> Standing:
+    """How the accepted plan in ``text`` stands to ``request``. Raises nothing: what cannot be read is told."""
+    if not text.strip():
+        return Standing(State.NONE)
+    try:
+        accepted = accepted_in(text)
+    except BadRequest as fault:
+        problem = str(fault.in_language(request.language))
+        return Standing(State.UNREADABLE, said=(Reason("assisted", "assisted.unreadable", {"problem": problem}),))
+    found = rematch(accepted.plan, library)
+    here = replace(accepted, plan=found.plan)
+    family = family_of(found.plan, library)
+    if question_hash(request, family) != accepted.made_for:
+        changed = changed_inputs(accepted.plan.request, request)
+        return Standing(State.STALE, here, changed, (_stale(changed, request.language),), found.missing)
+    if found.missing:
+        return Standing(State.MISSING, here, (), (_missing(found.missing),), found.missing)
+    told = (*found.notes, *_library_changed(accepted.plan, library))
+    return Standing(State.VALID, replace(here, plan=with_warnings(found.plan, told)), said=told)
+
+
+def accepted_in(text: str) -> Accepted:
+    """An accepted plan from its JSON; also a plan or a generation, as accepted for the question it was made for. Raises
+    ``BadRequest``."""
+    if len(text) > MOST_JSON:
+        raise BadRequest("request_too_large", most=MOST_JSON)
+    accepted = _read(text)
+    if accepted.plan.version > PLAN_VERSION:
+        raise BadRequest("plan_too_new", version=accepted.plan.version, known=PLAN_VERSION)
+    refuse_unknown_family(accepted.plan)
+    return accepted
+
+
+def refuse_unknown_family(plan: Plan) -> None:
+    """Raises ``BadRequest`` for a plan of a family that this version has no row for."""
+    if plan.family not in families():
+        raise BadRequest("plan_family_unknown", plan.request.language, family=plan.family[:80])
+
+
+def _read(text: str) -> Accepted:
+    try:
+        held = json.loads(text)
+    except (ValueError, RecursionError):
+        held = None
+    keys = held.keys() if isinstance(held, dict) else set()
+    if "made_for" in keys:
+        return from_json(Accepted, text)
+    plan = from_json(Generation, text).plan if "plan" in keys else from_json(Plan, text)
+    return Accepted(question_hash(plan.request, plan.family), plan)
+
+
+def as_it_is(text: str, language: str) -> Plan:
+    """The plan in ``text`` as it is, its files found by what they are where they are called otherwise here. Raises
+    ``MissingModel`` with what would bring those that are not here."""
+    from .shelf import shelf
+
+    plan, library = accepted_in(text).plan, shelf().library()
+    found = rematch(plan, library)
+    if found.missing and library.complete:
+        files = ", ".join(source.name for source in found.missing)
+        wanted = wanted_files(found.missing)
+        tell_missing(wanted, language)
+        raise MissingModel("plan_files_missing", language, files=files, wanted=wanted)
+    return with_warnings(found.plan, found.notes)
+
+
+def tell_missing(wanted: tuple[Wanted, ...], language: str) -> None:
+    """The browser that queued what runs hears what is not here."""
+    if wanted:
+        host.send("missing", {"wanted": told(wanted, language)})
+
+
+def told(wanted: tuple[Wanted, ...], language: str) -> list[dict[str, Any]]:
+    from .planning import wanted_told
+
+    return [wanted_told(each, language) for each in wanted]
+
+
+def with_warnings(plan: Plan, said: tuple[Reason, ...]) -> Plan:
+    """The plan with these warnings, each once."""
+    return replace(plan, warnings=(*plan.warnings, *(each for each in said if each not in plan.warnings)))
+
+
+def suggestion(request: Request, reader: str, in_run: bool = False) -> Plan:
+    """A new plan for the question as it was asked: what it is accepted for is the question itself."""
+    from . import planning
+
+    make = planning.plan_in_run if in_run else planning.plan_for
+    return replace(make(request, reader), request=request)
+
+
+def sentences(said: tuple[Reason, ...], language: str) -> list[str]:
+    return [render(reason, language) for reason in said]
+
+
+def _stale(changed: tuple[str, ...], language: str) -> Reason:
+    if not changed:
+        return Reason("assisted", "assisted.stale_family")
+    return Reason("assisted", "assisted.stale", {"inputs": named_inputs(changed, language), "count": len(changed)})
+
+
+def _missing(missing: tuple[Source, ...]) -> Reason:
+    files = ", ".join(source.name for source in missing)
+    return Reason("assisted", "assisted.missing", {"files": files, "count": len(missing)})
+
+
+def _library_changed(plan: Plan, library: Library) -> tuple[Reason, ...]:
+    if plan.library_version == library.version:
+        return ()
+    return (Reason("library", "warn.library_changed"),)
