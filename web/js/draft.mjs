@@ -19,7 +19,7 @@ export function keep(record) {
   if (!review || text.length > MOST_CHARACTERS) return;
   if (!keyOf(record)) {
     node.properties[PROPERTY] = newKey();
-    app.extensionManager.workflow?.activeWorkflow?.changeTracker?.checkState?.(); // so that the draft is found after a reload
+    captureState(); // so that the draft is found after a reload
   }
   makeRoom();
   try {
@@ -42,6 +42,13 @@ export function kept(record) {
 export function forget(record) {
   const key = keyOf(record);
   if (key) sessionStorage.removeItem(key);
+}
+
+// The frontend notices what its own controls change; what ours change it is told, so that a reload and an undo know of it.
+export function captureState() {
+  const tracker = app.extensionManager.workflow?.activeWorkflow?.changeTracker;
+  if (tracker?.captureCanvasState) tracker.captureCanvasState();
+  else tracker?.checkState?.(); // the older name
 }
 
 // crypto.randomUUID is missing where ComfyUI is reached by plain HTTP from another computer.

@@ -46,3 +46,20 @@ export function setLines(place, lines, make) {
   place.dataset.lines = key;
   place.replaceChildren(...lines.map(make));
 }
+
+// Sentences of which the first is enough for most: the others are unfolded with `summary`.
+export function folded() {
+  const first = document.createElement("p"), more = document.createElement("div"), summary = document.createElement("summary");
+  const details = document.createElement("details"), place = document.createElement("div");
+  place.className = "quiet small";
+  details.append(summary, more);
+  place.append(first, details);
+  const paragraph = (text) => Object.assign(document.createElement("p"), { textContent: text });
+  const update = (lines, words) => {
+    setText(first, lines[0] ?? "");
+    setText(summary, words);
+    details.hidden = lines.length < 2;
+    setLines(more, lines.slice(1), paragraph);
+  };
+  return { element: place, update };
+}

@@ -1,7 +1,8 @@
 // The LoRAs of a plan under review: each a card with what speaks for it, its strength and its trigger words; below them,
 // folded, those that were not taken and why.
 import { changeLora, dropLora, lorasOf, recordOf, useLora } from "./reviewing.mjs";
-import { following, keyedList, setControl, setLines, setText } from "./keyed_list.mjs";
+import { carried, carries } from "./dragging.mjs";
+import { folded, following, keyedList, setControl, setLines, setText } from "./keyed_list.mjs";
 import { figure } from "./plan_words.mjs";
 import { picture, previewUrl } from "./pictures.mjs";
 import { element, speaker } from "./speaking.mjs";
@@ -16,14 +17,14 @@ const say = speaker({
     strength_label: "Strength", on: "Use {name}", semantic: "Meaning", keyword: "Words", popularity: "Popular", history: "Your ratings",
     scores: "Why {name}: scores from 0 to 100", triggers: "Trigger words of {name}", off: "Switched off", recommended: "Recommended: {value}",
     misses: "Not used: {count}", add: "Use too", instead: "Use instead of…", instead_label: "Use {name} instead of", add_label: "Use {name} too",
-    distillation: "few steps", nsfw: "NSFW", covers: "Covers: {words}", relevance: "Fits {percent} %", unasked: "not asked",
+    distillation: "few steps", nsfw: "NSFW", covers: "Covers: {words}", relevance: "Fits {percent} %", unasked: "not asked", more: "More reasons",
   },
   es: {
     title: "LoRA", none: "Ningún LoRA encaja lo bastante con este prompt.", drop: "Arrastre aquí un LoRA de la biblioteca para usarlo.", strength: "Intensidad de {name}",
     strength_label: "Intensidad", on: "Usar {name}", semantic: "Significado", keyword: "Palabras", popularity: "Popularidad", history: "Sus notas",
     scores: "Por qué {name}: puntuaciones de 0 a 100", triggers: "Palabras de activación de {name}", off: "Apagado", recommended: "Recomendada: {value}",
     misses: "Sin usar: {count}", add: "Usar también", instead: "Usar en lugar de…", instead_label: "Usar {name} en lugar de", add_label: "Usar {name} también",
-    distillation: "pocos pasos", nsfw: "NSFW", covers: "Cubre: {words}", relevance: "Encaja al {percent} %", unasked: "sin consultar",
+    distillation: "pocos pasos", nsfw: "NSFW", covers: "Cubre: {words}", relevance: "Encaja al {percent} %", unasked: "sin consultar", more: "Más razones",
   },
 });
 
@@ -31,25 +32,25 @@ export function loras(node) {
   const empty = element("li", { class: "quiet" });
   const list = element("ul", { class: "iig-loras" }), misses = element("ul", { class: "iig-loras" });
   const summary = element("summary", {});
-  const folded = element("details", {}, summary, misses);
+  const others = element("details", {}, summary, misses);
   const title = element("h3", { id: "iig-review-loras" }), hint = element("p", { class: "quiet small" });
-  const place = element("section", { "aria-labelledby": title.id, class: "iig-drop" }, title, list, hint, folded);
+  const place = element("section", { "aria-labelledby": title.id, class: "iig-drop" }, title, list, hint, others);
   const showCards = keyedList(list, (card) => loraCard(node, card)), showMisses = keyedList(misses, (card) => missCard(node, card));
   const stayed = new Set(); // what was switched off here keeps its place, so that it can be switched on again
   acceptDrops(place, node);
   const update = ({ review }) => {
     for (const { name, on } of review.loras) if (on) stayed.add(name);
     const rows = rowsOf(review, stayed);
-    const others = review.near_misses.filter(({ name }) => !stayed.has(name));
+    const left = review.near_misses.filter(({ name }) => !stayed.has(name));
     setText(title, say("title"));
     setText(empty, say("none"));
     setText(hint, say("drop"));
     showCards(rows, ({ name }) => name);
     if (rows.length) empty.remove();
     else list.append(empty);
-    folded.hidden = !others.length;
-    setText(summary, say("misses", { count: others.length }));
-    showMisses(others, ({ name }) => name);
+    others.hidden = !left.length;
+    setText(summary, say("misses", { count: left.length }));
+    showMisses(left, ({ name }) => name);
   };
   return { element: place, update };
 }
@@ -67,10 +68,10 @@ function loraCard(node, first) {
   const { name } = first, label = first.title || name;
   const toggle = element("input", { type: "checkbox", role: "switch", "aria-label": say("on", { name: label }) });
   const heading = element("div", { class: "grow" }, element("strong", { title: name }, label), element("div", { class: "chips badges" }));
-  const strength = strengthRow(node, first, label), scores = scoreBars(label), said = element("div", { class: "quiet small" });
+  const strength = strengthRow(node, first, label), scores = scoreBars(label), said = folded();
   const triggers = triggerChips(node, name, label), fault = element("p", { class: "fault", role: "alert" });
   const top = element("div", { class: "iig-lora-top" }, thumb(first, label), heading, toggle);
-  const body = element("div", { class: "iig-lora-body" }, scores.element, strength.element, triggers.element, said);
+  const body = element("div", { class: "iig-lora-body" }, scores.element, strength.element, triggers.element, said.element);
   const place = element("li", { class: "card", "data-lora": name }, top, body, fault);
   toggle.addEventListener("change", () => (toggle.checked ? useAgain(node, place.card) : dropLora(node, name)));
   const update = (card) => {
@@ -82,7 +83,7 @@ function loraCard(node, first) {
     scores.update(card.scores ?? {});
     strength.update(card);
     triggers.update(card.triggers);
-    setLines(said, card.said ?? [], (text) => element("p", {}, text));
+    said.update(card.said ?? [], say("more"));
     setText(fault, faultAt(node, `lora:${name}`));
   };
   return { element: place, update };
@@ -204,19 +205,18 @@ function missCard(node, first) {
 
 // A LoRA dragged from the library lands in the plan.
 function acceptDrops(place, node) {
-  import("./dragging.mjs").then(({ carried }) => {
-    const isLora = (event) => carried(event)?.kind === "loras";
-    place.addEventListener("dragover", (event) => {
-      if (!event.dataTransfer?.types.length) return;
-      event.preventDefault();
-      place.classList.add("over");
-    });
-    place.addEventListener("dragleave", () => place.classList.remove("over"));
-    place.addEventListener("drop", (event) => {
-      place.classList.remove("over");
-      event.preventDefault();
-      event.stopPropagation();
-      if (isLora(event)) useLora(node, carried(event).name);
-    });
-  }, () => (place.querySelector("p").hidden = true));
+  place.addEventListener("dragover", (event) => {
+    if (!carries(event)) return;
+    event.preventDefault();
+    place.classList.add("over");
+  });
+  place.addEventListener("dragleave", () => place.classList.remove("over"));
+  place.addEventListener("drop", (event) => {
+    if (!carries(event)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    place.classList.remove("over");
+    const { kind, name } = carried(event) ?? {};
+    if (kind === "loras") useLora(node, name);
+  });
 }

@@ -7,11 +7,15 @@ export const STYLE = `
 .iig.review > footer { position: sticky; bottom: 0; padding: 0.6rem 0.75rem; border-top: 1px solid var(--border-color);
   background: var(--comfy-menu-bg); display: flex; flex-direction: column; gap: 0.4rem; z-index: 2; }
 .iig.review [hidden] { display: none !important; }
+.iig.review > footer .buttons { gap: 0.35rem; }
+.iig.review > footer button { padding: 0.25rem 0.6rem; }
+.iig.review > footer button.bare { padding: 0.15rem 0.3rem; font-size: 0.8rem; color: var(--p-primary-color, #60a5fa); }
 .iig.review section { display: flex; flex-direction: column; gap: 0.4rem; }
 .iig.review section h3 { margin: 0; font-size: 0.78rem; letter-spacing: 0.04em; text-transform: uppercase; color: var(--descrip-text); }
 .iig.review .small { font-size: 0.78rem; }
 .iig.review .grow { flex: 1; min-width: 0; }
 .iig.review .grow strong { display: block; overflow: hidden; text-overflow: ellipsis; }
+.iig.review p:empty { display: none; }
 .iig.review .figure { font-variant-numeric: tabular-nums; text-align: right; }
 .iig.review .chip { border-color: var(--border-color); color: var(--input-text); }
 .iig.review button.chip { padding: 0.1rem 0.55rem; }
@@ -28,7 +32,7 @@ export const STYLE = `
 .iig.review .iig-lora-body { display: flex; flex-direction: column; gap: 0.45rem; }
 .iig.review .thumb { width: 2.75rem; height: 2.75rem; }
 .iig.review .iig-blank { display: inline-block; border: 1px dashed var(--border-color); background: none; }
-.iig.review .iig-scores { display: grid; grid-template-columns: 1fr 1fr; gap: 0.15rem 1rem; font-size: 0.75rem; }
+.iig.review .iig-scores { display: grid; grid-template-columns: repeat(auto-fit, minmax(11rem, 1fr)); gap: 0.1rem 1.2rem; font-size: 0.75rem; }
 .iig.review .iig-scores li { display: grid; grid-template-columns: 5.2rem 1fr 1.6rem; align-items: center; gap: 0.4rem; color: var(--descrip-text); }
 .iig.review .iig-strength { display: grid; grid-template-columns: max-content 1fr 4.6rem; align-items: center; gap: 0 0.6rem; }
 .iig.review .iig-strength .iig-mark { grid-column: 2 / 4; justify-self: start; padding: 0; color: var(--descrip-text); }
@@ -39,6 +43,8 @@ export const STYLE = `
 .iig.review .iig-settings { gap: 0.55rem; }
 .iig.review .iig-settings li { display: grid; grid-template-columns: minmax(5.5rem, 26%) 1fr; align-items: center; gap: 0.1rem 0.6rem; }
 .iig.review .iig-settings li > :nth-child(n+3) { grid-column: 2; }
+.iig.review .iig-label { display: inline-block; }
+.iig.review .iig-label::first-letter { text-transform: uppercase; }
 .iig.review .iig-control { display: flex; align-items: center; gap: 0.6rem; min-width: 0; }
 .iig.review .iig-control select { width: 100%; }
 .iig.review .iig-control input[type=range] { min-width: 3rem; }
@@ -56,9 +62,9 @@ export const STYLE = `
   background: var(--input-text); transition: transform 0.12s; }
 .iig.review input[role=switch]:checked { background: var(--p-primary-color, #60a5fa); }
 .iig.review input[role=switch]:checked::before { transform: translateX(0.9rem); background: #fff; }
+.iig.review .iig-banner button { color: var(--input-text); }
 .iig.review details > summary { cursor: pointer; padding: 0.2rem 0; color: var(--descrip-text); }
 .iig.review .iig-warning { border-left: 3px solid #d97706; padding-left: 0.5rem; }
 .iig.review details[open] > summary { margin-bottom: 0.35rem; }
 @media (prefers-reduced-motion: reduce) { .iig.review input[role=switch], .iig.review input[role=switch]::before { transition: none; } }
-@container (max-width: 22rem) { .iig.review .iig-scores { grid-template-columns: 1fr; } }
 `;

@@ -176,11 +176,11 @@ const SHOWN_IN = {
 
 function footer(node) {
   const acts = {
-    suggest: () => suggest(node), accept_run: () => acceptAndRun(node), run: () => run(), accept: () => accept(node), always: () => acceptAndRun(node, true),
-    discard: () => discard(node), take_back: () => takeBack(node), auto: () => backToAuto(node),
+    suggest: () => suggest(node), accept_run: () => acceptAndRun(node), run: () => run(), accept: () => accept(node), discard: () => discard(node),
+    always: () => acceptAndRun(node, true), take_back: () => takeBack(node), auto: () => backToAuto(node),
   };
-  const main = ["suggest", "accept_run", "run"];
-  const buttons = Object.entries(acts).map(([key, act]) => [key, button(key, act, main.includes(key) ? "main" : "")]);
+  const looks = { suggest: "main", accept_run: "main", run: "main", always: "bare", take_back: "bare", auto: "bare" };
+  const buttons = Object.entries(acts).map(([key, act]) => [key, button(key, act, looks[key] ?? "")]);
   const status = element("p", { class: "quiet small", role: "status", "aria-live": "polite" });
   const group = element("div", { class: "buttons", role: "group" }, ...buttons.map(([, each]) => each.element));
   const place = element("footer", {}, status, group);

@@ -1,7 +1,7 @@
 // The plan under review of every Auto Pipeline: suggested, edited, accepted, gone stale. One record a node, kept in this
 // tab; what is not accepted yet outlives a reload (draft.mjs), what is accepted lies in the workflow (`accepted_plan`).
 import { app } from "../../../scripts/app.js";
-import { forget, keep, kept } from "./draft.mjs";
+import { captureState, forget, keep, kept } from "./draft.mjs";
 import { setWidget, valuesOf, widget } from "./node_values.mjs";
 import { show } from "./showing.mjs";
 import { ask, speaker, toast } from "./speaking.mjs";
@@ -171,7 +171,7 @@ export async function accept(node, always = false) {
   setWidget(node, "accepted_plan", text);
   tell(record, { base: record.review, edits: {}, accepted: text, always });
   forget(record);
-  remember();
+  captureState();
   return true;
 }
 
@@ -194,7 +194,7 @@ export function takeBack(node) {
   setWidget(node, "accepted_plan", "");
   tell(record, { accepted: "", always: false });
   keep(record);
-  remember();
+  captureState();
 }
 
 export function backToAuto(node) {
@@ -203,12 +203,7 @@ export function backToAuto(node) {
   const record = recordOf(node);
   forget(record);
   tell(record, { ...EMPTY, edits: {} });
-  remember();
-}
-
-// The frontend keeps a workflow's draft when its own controls are used; here ours were.
-function remember() {
-  app.extensionManager.workflow?.activeWorkflow?.changeTracker?.checkState?.();
+  captureState();
 }
 
 // ---------------------------------------------------------------------------- does it still hold?
