@@ -114,7 +114,7 @@ def _unusable(library: Library, machine: Machine, around: Around, language: str)
         first = spoilt[0]
         why = sentence("errors", str(first.problem), language, {"name": first.name})
         said = say("unusable", language, count=len(spoilt), why=why)
-        yield Step("unusable", TODO, said, "library", {"only": "unusable"})
+        yield Step("unusable", TODO, said, "library", {"kind": first.kind.value, "only": "unusable"})
 
 
 def _unknown(library: Library, machine: Machine, around: Around, language: str) -> Iterator[Step]:

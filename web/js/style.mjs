@@ -4,6 +4,7 @@ const ID = "iig-style";
 const SHEET = `
 .iig { color: var(--input-text); font-size: 0.85rem; line-height: 1.4; box-sizing: border-box; }
 .iig *, .iig *::before { box-sizing: border-box; }
+.iig [hidden] { display: none !important; }
 .iig.view { padding: 0.75rem; display: flex; flex-direction: column; gap: 0.75rem; min-height: 100%; }
 .iig h2 { font-size: 1.05rem; margin: 0; font-weight: 600; }
 .iig h3 { font-size: 0.9rem; margin: 0 0 0.25rem; font-weight: 600; }
