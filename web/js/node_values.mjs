@@ -3,6 +3,7 @@ import { app } from "../../../scripts/app.js";
 
 export const AUTO = "IIG_AutoPipeline";
 const PLANNERS = new Set([AUTO]);
+const PICTURES = new Set(["IMAGE", "LATENT", "*"]); // links that a picture comes by; a plan or a batch is none
 const FAR = 200; // nodes walked upstream before a graph counts as unrelated
 
 export function widget(node, name) {
@@ -26,17 +27,34 @@ export function valuesOf(node) {
   return { values, linked };
 }
 
-// The planning node whose picture `node` shows: itself, or the nearest one upstream; `null` where there is none.
+// The planning node whose picture `node` shows: itself, or the nearest one upstream by way of pictures, in and out of
+// subgraphs; `null` where there is none.
 export function plannerOf(node) {
   const queue = [node], seen = new Set();
   while (queue.length && seen.size < FAR) {
     const each = queue.shift();
-    if (!each || seen.has(each.id)) continue;
-    seen.add(each.id);
+    if (!each || seen.has(each)) continue;
+    seen.add(each);
     if (PLANNERS.has(each.comfyClass)) return each;
-    for (const [slot] of (each.inputs ?? []).entries()) queue.push(each.getInputNode?.(slot));
+    for (const { link, type } of each.inputs ?? []) if (link != null && PICTURES.has(type)) queue.push(sourceOf(each.graph, link));
   }
   return null;
+}
+
+// The node at the other end of a link, through the borders of subgraphs; one behind a subgraph's own input only when it is
+// on the canvas once.
+function sourceOf(graph, id) {
+  const link = graph?.getLink?.(id) ?? graph?.links?.get?.(id) ?? graph?.links?.[id];
+  if (!link) return null;
+  const origin = graph.getNodeById(link.origin_id);
+  if (origin?.subgraph) return sourceOf(origin.subgraph, origin.subgraph.outputs?.[link.origin_slot]?.linkIds?.[0]);
+  if (origin) return origin;
+  const outside = holders(app.graph.rootGraph ?? app.graph).find((each) => each.subgraph === graph);
+  return outside ? sourceOf(outside.graph, outside.inputs?.[link.origin_slot]?.link) : null;
+}
+
+function holders(graph) {
+  return (graph.nodes ?? graph._nodes ?? []).flatMap((node) => (node.subgraph ? [node, ...holders(node.subgraph)] : []));
 }
 
 // A node by the id an event names ("12", "5:12" inside a subgraph); `null` where it is not on this canvas.

@@ -2,6 +2,7 @@
 // shows or stores anything is loaded with the first such picture or command.
 import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
+import { nodeById, plannerOf } from "./node_values.mjs";
 
 // One key each, as in programs that sort photographs; ComfyUI has no use for these, and no browser either. Capitals for what
 // a slip of the finger should not do.
@@ -18,7 +19,13 @@ const NAMES = {
   Compare: ["Compare two pictures", "clone"],
 }; // labels for languages without a table in locales/
 
-let areOurs = false; // whether any plan ran since the page was loaded
+const MOST_KEPT = 500;
+const announced = new Map(); // id of a generation → the node that planned it
+
+function announce({ node, generation }) {
+  announced.set(JSON.parse(generation).id, nodeById(node));
+  if (announced.size > MOST_KEPT) announced.delete(announced.keys().next().value);
+}
 
 app.registerExtension({
   name: "IntelligentGeneration.Rating",
@@ -28,10 +35,11 @@ app.registerExtension({
   keybindings: Object.entries(KEYS).map(([name, combo]) => ({ combo, commandId: `IIG.${name}` })),
   menuCommands: [{ path: ["Intelligent Generation"], commands: ["IIG.Compare", "IIG.UndoRating"] }],
   setup() {
-    api.addEventListener("intelligent_generation.plan", () => (areOurs = true));
+    api.addEventListener("intelligent_generation.plan", ({ detail }) => announce(detail));
     api.addEventListener("executed", async ({ detail }) => {
       const { images, generation } = detail.output ?? {};
-      if (images?.length && (areOurs || generation)) (await import("./rating_on_nodes.mjs")).shown(detail);
+      const node = images?.length ? nodeById(detail.display_node ?? detail.node) : null;
+      if (node && (generation || node.iigRating || plannerOf(node))) (await import("./rating_on_nodes.mjs")).shown(node, detail.output, announced);
     });
   },
 });

@@ -22,15 +22,14 @@ const PARTS = ["quality", "accuracy", "aesthetic"];
 const STYLE = "iig-rating-style";
 const SHEET = `
 .iig-rating { display: flex; flex-direction: column; gap: 0.3rem; width: 100%; }
-.iig-rating > .line { display: flex; flex-wrap: wrap; align-items: center; gap: 0.1rem 0.35rem; }
+.iig-rating > .line { display: flex; flex-wrap: wrap; align-items: center; gap: 0.1rem; }
 .iig-rating .stars { display: inline-flex; }
 .iig-rating button.bare { padding: 0.2rem; line-height: 1; color: var(--descrip-text); min-width: 1.5rem; min-height: 1.5rem; }
 .iig-rating .stars button[data-on=true] { color: #f59e0b; }
 .iig-rating button.bare[aria-pressed=true] { color: var(--p-primary-color, #60a5fa); box-shadow: none; }
 .iig-rating .part { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; }
 .iig-rating .details { display: flex; flex-direction: column; gap: 0.3rem; }
-.iig-rating .details[hidden] { display: none; }
-.iig-rating .spring { flex: 1; }`;
+.iig-rating [hidden] { display: none; }`;
 
 // `generation` is its JSON text where it is at hand, `standing` what a list told of it; `onChange` hears of a new height.
 export function ratingBar({ id, generation, standing }, onChange = () => {}) {
@@ -73,13 +72,13 @@ function mainLine(id) {
   const again = toggle("pi-refresh", "regenerate", () => import("./regenerating.mjs").then(({ regenerate }) => regenerate(id)));
   const back = toggle("pi-undo", "undo", () => undo(id));
   for (const plain of [again, back]) plain.removeAttribute("aria-pressed");
-  line.append(stars, like, dislike, favourite, again, element("span", { class: "spring" }), back);
+  line.append(stars, like, dislike, favourite, again, back);
   line.iigDraw = () => {
     stars.iigDraw();
     press(like, "pi-thumbs-up", ratingOf(id).overall === LIKE);
     press(dislike, "pi-thumbs-down", ratingOf(id).overall === DISLIKE);
     press(favourite, "pi-heart", standingOf(id).actions.includes("favourited"));
-    back.disabled = !canUndo(id);
+    back.hidden = !canUndo(id);
   };
   return line;
 }

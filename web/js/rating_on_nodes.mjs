@@ -1,15 +1,19 @@
 // The bar below a picture on the canvas: on every node that shows a picture of a plan, from its run on. It is never saved with
 // the workflow.
 import { app } from "../../../scripts/app.js";
-import { nodeById, plannerOf } from "./node_values.mjs";
+import { plannerOf } from "./node_values.mjs";
+import { pictureUrl } from "./pictures.mjs";
+import { pngText } from "./png_texts.mjs";
 import { ratingBar } from "./rating_bar.mjs";
 import { element } from "./speaking.mjs";
 import { tell } from "./standings.mjs";
 import { remember, watchCopies } from "./taking_out.mjs";
 
 const KIND = "IIG_RATING"; // a type of our own: newer frontends replace the element of types they know
+const PNG_KEY = "intelligent_generation";
 const OWN = "IIG_SaveImage"; // tells the server by itself what it saved
-const LEAST_HEIGHT = 36; // pixels, before the bar is laid out
+const MARGIN = 6; // pixels around the bar
+const LEAST_HEIGHT = 26 + 2 * MARGIN; // pixels, before the bar is laid out
 
 let latest = null; // id of the picture that came last
 
@@ -17,17 +21,26 @@ export function latestId() {
   return latest;
 }
 
-// What ComfyUI tells of a node that ran: `output.images`, and with the pack's own Save node `output.generation`.
-export function shown({ node: told, display_node: shownOn, output }) {
-  const node = nodeById(shownOn ?? told);
-  if (!node) return;
-  const text = output.generation?.[0] ?? plannerOf(node)?.iigGeneration;
+// A node shows pictures anew: `output.images`, and from the pack's own Save node `output.generation`. `announced` tells which
+// node planned which generation.
+export async function shown(node, output, announced) {
+  const text = output.generation?.[0] ?? (await textOf(node, output.images[0], announced));
   if (!text) return detach(node);
   const { id } = JSON.parse(text);
   latest = id;
   for (const image of output.images) remember(image, id);
   if (node.comfyClass !== OWN) noteSaved(id, output.images);
   attach(node, id, text);
+}
+
+// The picture says itself whose it is, whatever was cached; unless another planning node ran last in the same prompt, or
+// ComfyUI writes no texts: then it is what the node that this one hangs on made last.
+async function textOf(node, image, announced) {
+  const planner = plannerOf(node);
+  if (!planner) return null;
+  const own = await fetch(pictureUrl(image)).then((answer) => answer.blob()).then((file) => pngText(file, PNG_KEY)).catch(() => null);
+  const by = own ? announced.get(JSON.parse(own).id) ?? planner : null;
+  return by === planner ? own : planner.iigGeneration;
 }
 
 // Pictures that another node saved are known to the server by no other way; where it cannot take that in, the picture is
@@ -44,13 +57,22 @@ function attach(node, id, generation) {
   held.holder.replaceChildren(ratingBar({ id, generation }));
   held.observer.disconnect();
   held.observer.observe(held.holder.firstChild);
+  for (const later_ms of [0, 400]) setTimeout(() => toEnd(node, held.widget), later_ms); // the picture's own widget may come later
+}
+
+function toEnd(node, widget) {
+  const at = node.widgets?.indexOf(widget) ?? -1;
+  if (at < 0) return;
+  node.widgets.splice(at, 1);
+  node.widgets.push(widget);
+  grow(node, 0);
 }
 
 function place(node) {
   const held = { id: null, height: LEAST_HEIGHT, holder: element("div", { style: "width:100%;overflow:hidden" }) };
-  held.observer = new ResizeObserver(([{ target }]) => target.offsetHeight && fit(node, held, target.offsetHeight + 4));
+  held.observer = new ResizeObserver(([{ target }]) => target.offsetHeight && fit(node, held, target.offsetHeight + 2 * MARGIN));
   held.widget = node.addDOMWidget("rating", KIND, held.holder, {
-    serialize: false, hideOnZoom: false, getMinHeight: () => held.height, getMaxHeight: () => held.height, getValue: () => "", setValue: () => {},
+    serialize: false, hideOnZoom: false, margin: MARGIN, getMinHeight: () => held.height, getMaxHeight: () => held.height, getValue: () => "", setValue: () => {},
   });
   held.widget.serialize = false;
   grow(node, held.height);
