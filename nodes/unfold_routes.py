@@ -11,7 +11,8 @@ from ..errors import sentence
 from ..values import from_json, to_json
 from . import asking
 from .answering import Asked, unreadable
-from .auto import MAX_SEED, plan_in
+from .auto import MAX_SEED
+from .consent import accepted_in, sentences, told
 
 if TYPE_CHECKING:
     from ..graph import Graph
@@ -26,15 +27,16 @@ EXACT = 2**53  # browsers round whole numbers from here on
 def unfold(asked: Asked) -> dict[str, Any]:
     """The native nodes of a plan, named, in columns and groups, with this machine's names for its files."""
     from ..graph import build
-    from ..graph.unfolded import OUTSIDE, told
+    from ..graph.unfolded import OUTSIDE
+    from ..graph.unfolded import told as laid_out
     from .expand import refuse_unknown_nodes
 
     plan, seed = _asked_plan(asked)
     found = _here(plan)
     graph = build(found.plan, seed, image=[OUTSIDE, 0] if plan.request.has_image else None)
     refuse_unknown_nodes(graph.nodes, plan.family)
-    laid = told(graph, asked.language)
-    said = [*_said(found, asked.language), *_said_of(graph, laid["nodes"], asked)]
+    laid = laid_out(graph, asked.language)
+    said = [*sentences(found.notes, asked.language), *_said_of(graph, laid["nodes"], asked)]
     texts = {"prompt": found.plan.prompt, "negative": found.plan.negative or ""}
     return {**laid, **texts, "seed": seed, "said": said, "missing": _missing(found, asked.language)}
 
@@ -56,7 +58,7 @@ def fold(asked: Asked) -> dict[str, Any]:
         "widgets": widgets,
         "accepted": to_json(Accepted(shown["made_for"], plan)),
         "review": shown,
-        "said": [*_said(found, asked.language), *_said_of_picture(made, asked.language)],
+        "said": [*sentences(found.notes, asked.language), *_said_of_picture(made, asked.language)],
         "missing": _missing(found, asked.language),
     }
 
@@ -71,7 +73,7 @@ def _asked_plan(asked: Asked) -> tuple[Plan, int]:
     seed = asked.given.get("seed")
     if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed <= MAX_SEED:
         raise unreadable(f"seed: a whole number from 0 to {MAX_SEED} is needed")
-    return plan_in(_text(asked.given.get("plan"), "plan")), seed
+    return accepted_in(_text(asked.given.get("plan"), "plan")).plan, seed
 
 
 def _generation(asked: Asked) -> Generation:
@@ -79,7 +81,7 @@ def _generation(asked: Asked) -> Generation:
     from ..plan import Generation
 
     text = _text(asked.given.get("generation"), "generation")
-    plan_in(text)
+    accepted_in(text)
     return from_json(Generation, text)
 
 
@@ -104,15 +106,8 @@ def _here(plan: Plan) -> Rematched:
 
 def _missing(found: Rematched, language: str) -> list[dict[str, Any]]:
     from ..intelligence.rematch import wanted_files
-    from .planning import wanted_told
 
-    return [wanted_told(each, language) for each in wanted_files(found.missing)]
-
-
-def _said(found: Rematched, language: str) -> list[str]:
-    from ..intelligence.explain import render
-
-    return [render(note, language) for note in found.notes]
+    return told(wanted_files(found.missing), language)
 
 
 def _said_of(graph: Graph, nodes: list[dict[str, Any]], asked: Asked) -> list[str]:
