@@ -32,7 +32,10 @@ function keepWritten(node) {
 async function look(node) {
   keepWritten(node);
   const isWanted = isAssisted(node) || Boolean(accepted(node));
-  if (!isWanted && !node.iigCard) return;
+  if (!isWanted && !node.iigCard) {
+    node.iigWasBare = true; // its size leaves no room for a card
+    return;
+  }
   const { attend, leave } = await import("./plan_card.mjs");
   if (isWanted) attend(node);
   else leave(node);

@@ -8,6 +8,7 @@ import { styled } from "./style.mjs";
 const TYPE = "IIG_PLAN"; // a type of our own: newer frontends replace the element of types they know
 const LEAST = 96; // pixels, before the card was drawn once
 const MARGIN = 10; // what the frontends leave around a widget's element
+const LOADING_MS = 4000; // a node that was just loaded has its card's room in its saved size
 const FEW = 3; // LoRAs named on the card
 
 const say = speaker({
@@ -41,7 +42,8 @@ export function leave(node) {
   forget();
   node.iigCard = null;
   node.removeWidget(widget);
-  shrink(node, -(widget.iigHeight + MARGIN * 2));
+  node.iigWasBare = true;
+  grow(node, -(widget.iigHeight + MARGIN * 2));
 }
 
 function cardOn(node) {
@@ -52,8 +54,8 @@ function cardOn(node) {
   const options = { serialize: false, hideOnZoom: false, margin: MARGIN, getMinHeight: height, getMaxHeight: height, getValue: () => "", setValue: () => {} };
   const widget = node.addDOMWidget("plan_card", TYPE, outer, options);
   Object.assign(widget, { serialize: false, iigHeight: LEAST });
-  shrink(node, LEAST + MARGIN * 2);
-  const card = { widget, inner, isMore: false, spoken: "", draw: () => draw(node, card) };
+  const card = { widget, inner, isMore: false, spoken: "", hasRoomFrom: node.iigWasBare ? 0 : performance.now() + LOADING_MS, draw: () => draw(node, card) };
+  grow(node, node.iigWasBare ? LEAST + MARGIN * 2 : 0);
   const stop = onChange(node, card.draw);
   // The card's height is what it says; the node grows and shrinks with it.
   const sized = new ResizeObserver(() => fit(node, card));
@@ -64,15 +66,15 @@ function cardOn(node) {
   return card;
 }
 
-function fit(node, { widget, inner }) {
+function fit(node, { widget, inner, hasRoomFrom }) {
   const height = Math.ceil(inner.offsetHeight);
   if (!height || Math.abs(height - widget.iigHeight) < 2) return;
   const by = height - widget.iigHeight;
   widget.iigHeight = height;
-  shrink(node, by);
+  grow(node, performance.now() > hasRoomFrom ? by : 0);
 }
 
-function shrink(node, by) {
+function grow(node, by) {
   const [width, least] = node.computeSize();
   node.setSize([Math.max(node.size[0], width), Math.max(least, node.size[1] + by)]);
   node.graph?.setDirtyCanvas(true, true);
@@ -109,7 +111,7 @@ function body({ review }) {
 function trouble({ verdict, fault }) {
   const said = ["stale", "missing", "unreadable"].includes(verdict?.state) ? verdict.said ?? [] : [];
   const lines = said.slice(0, 3).map((text) => element("p", { class: "warned", style: CLAMP, title: text }, text));
-  if (fault) lines.push(element("p", { class: "fault", role: "alert" }, fault.message));
+  if (["suggest", "check"].includes(fault?.at)) lines.push(element("p", { class: "fault", role: "alert" }, fault.message));
   return lines;
 }
 
