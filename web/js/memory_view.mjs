@@ -3,6 +3,7 @@ import { api } from "../../../scripts/api.js";
 import { giveBack } from "./giving_back.mjs";
 import { ask, element, gib, language, speaker } from "./speaking.mjs";
 import { chart } from "./memory_chart.mjs";
+import { styled } from "./style.mjs";
 
 const EVENT = "intelligent_generation.memory";
 const LEASE_S = 15, RENEW_MS = 10_000;
@@ -28,28 +29,12 @@ const say = speaker({
   },
 });
 
-const STYLE = `
-.iig-memory { padding: 0.75rem; display: flex; flex-direction: column; gap: 0.75rem; font-size: 0.85rem; line-height: 1.4; }
-.iig-memory h2 { font-size: 1.05rem; margin: 0; font-weight: 600; }
-.iig-memory h3 { font-size: 0.9rem; margin: 0 0 0.25rem; font-weight: 600; }
-.iig-memory ul { list-style: none; margin: 0; padding: 0; display: flex; flex-direction: column; gap: 0.35rem; }
-.iig-memory li { overflow-wrap: anywhere; }
-.iig-memory .quiet { color: var(--descrip-text); }
-.iig-memory .row { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 0 0.75rem; }
-.iig-memory .bar { height: 0.3rem; border-radius: 0.15rem; background: var(--border-color); overflow: hidden; }
-.iig-memory .bar > div { height: 100%; background: var(--p-primary-color, #60a5fa); }
-.iig-memory .buttons { display: flex; flex-wrap: wrap; gap: 0.5rem; }
-.iig-memory button { font: inherit; padding: 0.4rem 0.75rem; border-radius: 0.4rem; border: 1px solid var(--border-color);
-  background: var(--comfy-input-bg); color: var(--input-text); cursor: pointer; }
-.iig-memory button:hover { filter: brightness(1.15); }
-.iig-memory button:focus-visible { outline: 2px solid var(--p-primary-color, #60a5fa); outline-offset: 2px; }
-.iig-memory button:disabled { opacity: 0.5; cursor: default; }`;
-
 // Fill `place` and keep it up to date until the function that is returned is called.
 export function open(place) {
   const parts = lists();
   const drawn = chart();
-  place.replaceChildren(element("style", {}, STYLE), frame(drawn, parts));
+  styled();
+  place.replaceChildren(frame(drawn, parts));
   const show = (readout) => {
     parts.status.querySelector(".fault")?.remove(); // it tells again; what a button said stays
     drawn.add(readout);
@@ -101,7 +86,7 @@ function frame(drawn, parts) {
   const buttons = element("div", { class: "buttons", role: "group", "aria-label": say("actions") });
   buttons.append(button("free_models", "models_hint", "models", parts.status), button("free_all", "all_hint", "everything", parts.status));
   const title = element("h2", {}, say("title"));
-  return element("div", { class: "iig-memory" }, title, drawn.element, buttons, parts.status, section("models"), section("pool"), section("given"));
+  return element("div", { class: "iig view" }, title, drawn.element, buttons, parts.status, section("models"), section("pool"), section("given"));
 }
 
 function button(key, hint, what, status) {
