@@ -11,6 +11,7 @@ import { use } from "./using.mjs";
 import { virtualList } from "./virtual_list.mjs";
 
 const PAUSE_MS = 150; // between the last key and the search
+const AGAIN_MS = 2000; // while the first look at the disk goes on
 
 const say = speaker({
   en: {
@@ -43,12 +44,16 @@ class View {
   #labels = {};
   #version = "";
   #pages = null;
+  #newest = null; // the pages asked for last
+  #complete = true;
+  #closed = false;
   #closing = [];
+  #acts = { details: (row) => openDetails(row, this.#families, () => this.load(false)), use };
 
   constructor(wanted) {
     wish = wanted;
     this.status = element("p", { class: "quiet", role: "status" });
-    this.list = virtualList({ rowHeight: ROW_HEIGHT, row: (index) => this.#row(index), load: (from, to) => this.#pages?.need(from, to), label: say("models") });
+    this.list = virtualList({ rowHeight: ROW_HEIGHT, row: (index, spare) => this.#row(index, spare), load: (from, to) => this.#pages?.need(from, to), label: say("models") });
     const downloads = strip(), recognition = recognising(() => this.load(true));
     this.kinds = choice("kind", KINDS.map((kind) => [kind, kindName(kind)]), wish.kind, (kind) => this.#change({ kind, family: "" }));
     this.families = choice("family", [["", say("all_families")]], "", (family) => this.#change({ family }));
@@ -62,7 +67,13 @@ class View {
 
   async begin() {
     await this.load(false);
-    this.load(true, true);
+    await this.#settle();
+  }
+
+  // The disk is looked at behind the list that is there; a first look at a large library takes its time.
+  async #settle() {
+    await this.load(true, true);
+    if (!this.#complete && !this.#closed) setTimeout(() => this.#closed || this.#settle(), AGAIN_MS);
   }
 
   // The list anew. `look` has the server look at the disk before; `quietly` then leaves it alone where nothing changed.
@@ -80,8 +91,6 @@ class View {
     this.list.refresh(told.total);
   }
 
-  #newest = null;
-  #closed = false;
 
   close() {
     this.#closed = true;
@@ -96,6 +105,7 @@ class View {
 
   #tell(told) {
     this.#families = told.families;
+    this.#complete = told.complete;
     this.#labels = Object.fromEntries(told.families.map(({ id, label }) => [id, label]));
     options(this.kinds, KINDS.map((kind) => [kind, say("counted", { name: kindName(kind), count: told.kinds[kind] })]), wish.kind);
     const held = told.families.filter(({ id, files }) => files || id === wish.family);
@@ -104,9 +114,8 @@ class View {
     this.status.textContent = !told.complete ? say("looking") : told.total ? count : say("none");
   }
 
-  #row(index) {
-    const acts = { details: (row) => openDetails(row, this.#families, () => this.load(false)), use };
-    return modelRow(this.#pages?.row(index), this.#labels, acts);
+  #row(index, spare) {
+    return modelRow(this.#pages?.row(index), this.#labels, this.#acts, spare);
   }
 
   #change(changes) {
