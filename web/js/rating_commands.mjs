@@ -12,8 +12,8 @@ const say = speaker({
   },
   es: {
     rated: "{stars} para «{prompt}»", unrated: "Ya sin estrellas: «{prompt}»", favourite: "Favorita: «{prompt}»", no_favourite: "Ya no es favorita: «{prompt}»",
-    undone: "Deshecho: «{prompt}»", none: "No hay imagen que valorar", none_next: "Ejecuta antes un Auto Pipeline, o selecciona el nodo que muestra su imagen.",
-    two: "Hacen falta dos imágenes para comparar", two_next: "Haz otra, o selecciona dos nodos que muestren imágenes.", undo: "Mayús+Z lo deshace.",
+    undone: "Deshecho: «{prompt}»", none: "No hay imagen que valorar", none_next: "Hay que ejecutar antes un Auto Pipeline, o seleccionar el nodo que muestra su imagen.",
+    two: "Hacen falta dos imágenes para comparar", two_next: "Hay que hacer otra, o seleccionar dos nodos que muestren imágenes.", undo: "Mayús+Z lo deshace.",
   },
 });
 const LONGEST = 60; // characters of a prompt in a toast

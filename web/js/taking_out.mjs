@@ -10,7 +10,7 @@ const say = speaker({
     gone: "The picture is no longer in the output folder.", not_saved: "The picture could not be saved",
   },
   es: {
-    copied: "Copiada", not_copied: "No se pudo copiar la imagen", copying: "El navegador no deja copiar aquí. Abre la imagen en una pestaña nueva y cópiala allí.",
+    copied: "Copiada", not_copied: "No se pudo copiar la imagen", copying: "El navegador no deja copiar aquí. Se puede abrir la imagen en una pestaña nueva y copiarla allí.",
     gone: "La imagen ya no está en la carpeta de salida.", not_saved: "No se pudo guardar la imagen",
   },
 });
