@@ -20,7 +20,7 @@ sys.path.insert(0, str(ROOT / "tests" / "hub"))
 from standin import StandIn
 
 NO_KEYS = dict.fromkeys(("CIVITAI_API_KEY", "CIVITAI_API_TOKEN", "CIVITAI_TOKEN", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"), "")
-SEEN = {"Comfy.Locale": "en", "Comfy.TutorialCompleted": True, "Comfy.Workflow.Persist": False}
+SEEN = {"Comfy.Locale": "en", "Comfy.TutorialCompleted": True}
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ SCRIPTS = "/extensions/intelligent-generation/"
 READY_MS, STEP_MS, RUN_S = 120_000, 20_000, 180.0
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 ARGUMENTS += ["--disable-component-update", "--disable-sync"]
-IS_READY = """() => window.app?.graph && window.app.extensionManager?.command?.commands
+IS_READY = """() => window.app?.graph?._nodes.length && window.app.extensionManager?.command?.commands
     ?.some(({ id }) => id === "Workspace.ToggleSidebarTab.intelligent-generation")"""
 
 
@@ -37,12 +37,12 @@ def chromium() -> str | None:
 @dataclass
 class Canvas:
     """One tab with ComfyUI in it. ``faults`` are the errors and warnings of its console that concern the pack,
-    ``scripts`` the bytes of each of the pack's files the page asked for."""
+    ``scripts`` the addresses of the pack's files that the page asked for."""
 
     page: Page
     url: str
     faults: list[str] = field(default_factory=list)
-    scripts: dict[str, int] = field(default_factory=dict)
+    scripts: set[str] = field(default_factory=set)
 
     def open(self) -> Canvas:
         """Load the page, or load it again as F5 does."""
@@ -163,8 +163,12 @@ class Canvas:
             self.faults.append(f"{kind}: {text}")
 
     def _response(self, answer: Response) -> None:
-        if SCRIPTS in answer.url and answer.request.resource_type in ("script", "fetch", "other"):
-            self.scripts[answer.url.split(SCRIPTS)[1].split("?")[0]] = answer.status
+        if SCRIPTS in answer.url:
+            self.scripts.add(answer.url)
+
+    def script_bytes(self) -> int:
+        """The size of all of the pack's files that the page asked for, as they lie on the disk."""
+        return sum(len(requests.get(url, timeout=30).content) for url in self.scripts)
 
 
 @contextmanager

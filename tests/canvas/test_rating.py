@@ -1,0 +1,63 @@
+"""Rated where the picture is, and the next plan shows it."""
+
+from __future__ import annotations
+
+import requests
+from playwright.sync_api import Locator, expect
+
+from .conftest import Site
+from .pages import STEP_MS, Canvas
+
+PROMPT = "a red fox in the snow, watercolor"
+
+
+def rating_of(site: Site, generation_id: str) -> dict:
+    answer = requests.get(f"{site.url}/intelligent_generation/feedback/generation", params={"id": generation_id}, timeout=30)
+    return answer.json()["standing"]["rating"] or {}
+
+
+def bar_of(canvas: Canvas, generation_id: str) -> Locator:
+    bar = canvas.page.locator(f".iig-rating[data-generation='{generation_id}']").first
+    expect(bar).to_be_visible(timeout=STEP_MS)
+    return bar
+
+
+def star(bar: Locator, count: int) -> Locator:
+    return bar.locator("[data-part=overall] button").nth(count - 1)
+
+
+def test_stars_on_the_picture_change_the_next_plan(site: Site, canvas: Canvas) -> None:
+    canvas.load_template("auto_pipeline", prompt=PROMPT, seed=21)
+    first = site.picture(canvas.queue_and_wait()).generation
+    bar = bar_of(canvas, first.id)
+    star(bar, 5).click()
+    expect(star(bar, 5)).to_have_attribute("aria-checked", "true")
+    canvas.screenshot(f"rating-{site.place.name}")
+    canvas.page.wait_for_function("() => !document.querySelector('.iig-rating [aria-busy=true]')")
+    assert rating_of(site, first.id)["overall"] == 5
+    canvas.set_widgets("IIG_AutoPipeline", seed=22)
+    second = site.picture(canvas.queue_and_wait()).generation
+    liked = {choice.name: choice.scores.history for choice in first.plan.loras}
+    assert any(choice.scores.history > liked.get(choice.name, 1) for choice in second.plan.loras)
+
+
+def test_keys_rate_and_take_back(site: Site, canvas: Canvas) -> None:
+    canvas.load_template("auto_pipeline", prompt=PROMPT, seed=23)
+    made = site.picture(canvas.queue_and_wait()).generation
+    bar = bar_of(canvas, made.id)
+    star(bar, 1).focus()
+    canvas.page.keyboard.press("4")
+    expect(star(bar, 4)).to_have_attribute("aria-checked", "true")
+    canvas.page.wait_for_timeout(500)
+    assert rating_of(site, made.id)["overall"] == 4
+    canvas.command("IIG.UndoRating")
+    expect(star(bar, 4)).to_have_attribute("aria-checked", "false")
+
+
+def test_a_rated_picture_is_among_the_recent_ones(site: Site, canvas: Canvas) -> None:
+    canvas.load_template("auto_pipeline", prompt=PROMPT, seed=24)
+    made = site.picture(canvas.queue_and_wait()).generation
+    star(bar_of(canvas, made.id), 3).click()
+    shown = canvas.panel("recent").locator(f"[data-generation='{made.id}']").first
+    expect(shown).to_be_visible(timeout=STEP_MS)
+    expect(star(shown, 3)).to_have_attribute("aria-checked", "true")
