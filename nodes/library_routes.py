@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import BadRequest, UserError
+from ..intelligence.listing import Only, Order, Wish, families_held, kinds_held, listed
 from ..plan import ModelFile
 from .answering import Asked
 from .asking import choice
 from .desk import desk, recognition
-from .listing import Only, Order, Wish, families_held, kinds_held, listed
 from .routes import kind_asked
 from .shelf import shelf
 from .shown import LONG, file_shown, offer_shown, row_of

@@ -15,7 +15,7 @@ from ..shop import Choice
 
 if TYPE_CHECKING:
     from ..hub.download import Download
-    from .used import Standing
+    from ..intelligence.listing import Use
 
 MOST_TAGS = 30
 SHORT = 500  # characters of a description in a list
@@ -77,7 +77,7 @@ def download_shown(download: Download, language: str) -> dict[str, Any]:
     return {"download": download.told(language)}
 
 
-def row_of(file: ModelFile, language: str, standing: Standing) -> dict[str, Any]:
+def row_of(file: ModelFile, language: str, use: Use) -> dict[str, Any]:
     """A local file as a line of the library."""
     return {
         "kind": file.kind.value,
@@ -97,9 +97,9 @@ def row_of(file: ModelFile, language: str, standing: Standing) -> dict[str, Any]
         "licence": dict(file.licence),
         "downloads": file.downloads,
         "likes": file.likes,
-        "uses": standing.uses,
-        "stars": standing.stars,
-        "rated": standing.rated,
+        "uses": use.uses,
+        "stars": use.stars,
+        "rated": use.rated,
         "modified": file.mtime_ns / 1e9,
         "nsfw": file.nsfw,
         "newer": file.newer,
@@ -109,10 +109,10 @@ def row_of(file: ModelFile, language: str, standing: Standing) -> dict[str, Any]
     }
 
 
-def file_shown(file: ModelFile, language: str, standing: Standing, refs: tuple[str, ...]) -> dict[str, Any]:
+def file_shown(file: ModelFile, language: str, use: Use, refs: tuple[str, ...]) -> dict[str, Any]:
     """Everything known of a local file. ``refs`` are the hubs' names for these very bytes."""
     return {
-        **row_of(file, language, standing),
+        **row_of(file, language, use),
         "description": file.description,
         "tags": list(file.tags),
         "real_person": file.real_person,

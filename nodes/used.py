@@ -5,48 +5,20 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
 
-from ..choices import Kind
 from ..errors import UserError
+from ..intelligence.listing import UNUSED, Use, Used
 from .host import log
 from .recall import history
 
 if TYPE_CHECKING:
     from ..feedback import Tally
     from ..learning.usage import Usage
-    from ..plan import ModelFile
 
 PATIENCE_S = 0.1  # the first count reads a whole history, and opens its database
 FRESH_S = 3.0
-_GROUPS = {Kind.LORA: "lora", Kind.CHECKPOINT: "checkpoint", Kind.DIFFUSION_MODEL: "checkpoint"}
-
-
-@dataclass(frozen=True)
-class Standing:
-    """``uses`` pictures were made with it, ``rated`` of them have stars, ``stars`` on average."""
-
-    uses: int = 0
-    stars: float | None = None
-    rated: int = 0
-
-
-UNUSED = Standing()
-
-
-@dataclass(frozen=True, eq=False)
-class Used:
-    """The standing of every file that was used, by what it is and its name. One is another's equal only if it is the
-    same: answers are cached by it."""
-
-    standings: Mapping[tuple[str, str], Standing] = field(default_factory=dict)
-
-    def of(self, file: ModelFile) -> Standing:
-        group = _GROUPS.get(file.kind)
-        return self.standings.get((group, file.name), UNUSED) if group else UNUSED
 
 
 class Counting:
@@ -81,17 +53,17 @@ class Counting:
         self._counted_at = time.monotonic()
 
 
-def _standings(usage: Usage, tallies: list[Tally]) -> dict[tuple[str, str], Standing]:
+def _standings(usage: Usage, tallies: list[Tally]) -> dict[tuple[str, str], Use]:
     counts = {("lora", name): uses for name, uses in usage.loras.items()}
     counts |= {("checkpoint", name): uses for name, uses in usage.models.items()}
-    found = {key: Standing(uses) for key, uses in counts.items()}
+    found = {key: Use(uses) for key, uses in counts.items()}
     for tally in tallies:
         key = (tally.kind, tally.name)
         if tally.context == "*" and tally.rated and tally.stars is not None:
             before = found.get(key, UNUSED)
             rated = before.rated + tally.rated
             stars = ((before.stars or 0.0) * before.rated + tally.stars * tally.rated) / rated
-            found[key] = Standing(before.uses, stars, rated)
+            found[key] = Use(before.uses, stars, rated)
     return found
 
 

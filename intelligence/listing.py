@@ -5,16 +5,40 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
 from typing import Any
 
 from ..data.families import families
 from ..plan import Kind, Library, ModelFile
-from .used import Used
 
 UNKNOWN = "unknown"  # stands for the family of files whose family nobody knows
+
+
+@dataclass(frozen=True)
+class Use:
+    """``uses`` pictures were made with a file, ``rated`` of them have stars, ``stars`` on average."""
+
+    uses: int = 0
+    stars: float | None = None
+    rated: int = 0
+
+
+UNUSED = Use()
+_TRAITS = {Kind.LORA: "lora", Kind.CHECKPOINT: "checkpoint", Kind.DIFFUSION_MODEL: "checkpoint"}
+
+
+@dataclass(frozen=True, eq=False)
+class Used:
+    """Every file's use by the kind of trait it is ("lora", "checkpoint") and its name. One is another's equal only if it
+    is the same: lists are kept by it."""
+
+    uses: Mapping[tuple[str, str], Use] = field(default_factory=dict)
+
+    def of(self, file: ModelFile) -> Use:
+        trait = _TRAITS.get(file.kind)
+        return self.uses.get((trait, file.name), UNUSED) if trait else UNUSED
 
 
 class Order(str, Enum):
