@@ -66,7 +66,9 @@ def apply_edits(plan: Plan, edits: Edits, place: Place) -> Plan:
         prompt=prompt,
         reasons=(*_setting_reasons(plan, settings), *prompt_reasons, *negative_reasons),
     )
-    bare = replace(_unwarned(plan, place), negative=negative, distillation=distillation)
+    untold = {"edited.setting"} | ({"edited.negative"} if negative != plan.negative else set())
+    kept = tuple(reason for reason in plan.reasons if reason.key not in untold)
+    bare = replace(_unwarned(plan, place), negative=negative, distillation=distillation, reasons=kept)
     return _in_order(revise(bare, change, place), plan)
 
 

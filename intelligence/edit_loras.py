@@ -99,10 +99,10 @@ def _put_back(choice: LoraChoice) -> LoraChoice:
 def _put_in(miss: LoraChoice, plan: Plan, place: Place) -> LoraChoice:
     """A LoRA the planner did not choose, chosen; its reason remembers how it stood before."""
     name, file = miss.use.name, _loadable(miss.use.name, plan, place)
-    others = [each for each in plan.near_misses if not _is_out(each)]
+    others = [each.use.name for each in _left_out(plan)]
     why_not = [reason for reason in miss.reasons if reason.key.startswith(_REFUSED)]
     before: dict[str, Any] = {"planned": miss.use.strength_model, "planned_clip": miss.use.strength_clip}
-    before |= {"place": others.index(miss)} if miss in others else {}
+    before |= {"place": _place(others, name)}
     before |= {"why_not": [{"key": reason.key, "values": dict(reason.values)} for reason in why_not]}
     triggers = triggers_for(file, plan.prompt)
     told = [Reason(f"lora:{name}", IN, {"name": name, **before})]
@@ -173,17 +173,23 @@ def _changes(choice: LoraChoice, use: LoraUse, triggers: tuple[str, ...], plan: 
 
 def _off(plan: Plan, on: set[str], order: list[str]) -> tuple[LoraChoice, ...]:
     """Those the person took out first, then what the planner had left out, each where it stood."""
-    others = [each for each in plan.near_misses if not _is_out(each) and each.use.name not in on]
-    out = [each for each in plan.near_misses if _is_out(each) and each.use.name not in on]
-    for choice in (each for each in plan.loras if each.use.name not in on):
-        entry = next((reason for reason in choice.reasons if reason.key == IN), None)
-        if entry is None:
-            out.append(_taken_out(choice))
-        elif entry.values.get("why_not"):
-            at = int(entry.values.get("place", len(others)))
-            others.insert(at, _as_before(choice, entry.values))
-    out.sort(key=lambda each: _place(order, each.use.name))
-    return (*out, *others)
+    out = [each for each in plan.near_misses if _is_out(each)]
+    out += [_taken_out(each) for each in plan.loras if _entry(each) is None and each.use.name not in on]
+    gone = sorted((each for each in out if each.use.name not in on), key=lambda each: _place(order, each.use.name))
+    return (*gone, *(each for each in _left_out(plan) if each.use.name not in on))
+
+
+def _left_out(plan: Plan) -> list[LoraChoice]:
+    """What the planner left out, with what the person has put in since, as it stood."""
+    misses = [each for each in plan.near_misses if not _is_out(each)]
+    entries = [(entry, each) for each in plan.loras if (entry := _entry(each)) and entry.values.get("why_not")]
+    for entry, choice in sorted(entries, key=lambda each: int(each[0].values["place"])):
+        misses.insert(int(entry.values["place"]), _as_before(choice, entry.values))
+    return misses
+
+
+def _entry(choice: LoraChoice) -> Reason | None:
+    return next((reason for reason in choice.reasons if reason.key == IN), None)
 
 
 def _taken_out(choice: LoraChoice) -> LoraChoice:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from comfy_api.latest import io
 
 from ..choices import Mode, Offload, Priority, Reader, Verbosity
-from ..errors import BadRequest
-from ..values import from_json, to_json
+from ..values import to_json
 from . import asking, host, schema
 
 if TYPE_CHECKING:
-    from ..plan import Generation, Plan
+    from ..plan import Generation, Request
+    from .consent import Decided
 
 MAX_SEED = 0xFFFF_FFFF_FFFF_FFFF
 
@@ -31,58 +31,78 @@ class AutoPipeline(io.ComfyNode):
     def fingerprint_inputs(cls, **widgets: Any) -> str:
         from .planning import fingerprint
 
-        return fingerprint()
+        return schema.each_time() if _is_asking(widgets) else fingerprint()
 
     @classmethod
     def execute(cls, seed: int, **widgets: Any) -> io.NodeOutput:
         from ..intelligence.explain import explain
         from ..plan import Generation
-        from . import overflow, planning, reading, runs, watching
+        from . import overflow, runs, watching
         from .expand import children, graph_id
 
         with host.speaking(host.language(widgets["language"])):
             watching.tidy()
-            request = asking.request_from(widgets)
-            brought = given_plan(widgets)
-            if brought or widgets["reader"] == Reader.RULES.value:
-                reading.read_ahead()
-            plan = brought or planning.plan_in_run(request, widgets["reader"])
+            request, verbosity = asking.request_from(widgets), asking.choice(Verbosity, widgets["verbosity"])
+            decided = _decided(request, widgets)
+            if decided.waits:
+                return _shown(cls.hidden.unique_id, decided, request.language, verbosity)
+            plan = decided.plan
             graph = children(cls.hidden.unique_id, plan, seed, widgets.get("image"))
-            said = explain(plan, asking.choice(Verbosity, widgets["verbosity"]), request.language)
+            said = explain(plan, verbosity, request.language)
         made = Generation(plan, seed, graph_id(graph))
         runs.begin(made)
         overflow.watch(cls.hidden.unique_id, plan, seed)
-        _record(cls.hidden, made, brought is not None)
+        _record(cls.hidden, made, decided.brought)
         _announce(cls.hidden, made)
         outputs = (graph.outputs["image"], graph.outputs["latent"], plan.prompt, plan.negative or "", made, said, made.id)
         return io.NodeOutput(*outputs, expand=graph.nodes, ui={"text": [said]})
 
 
-def given_plan(widgets: dict[str, Any]) -> Plan | None:
-    """The plan the person brought: through the socket, or accepted on the node."""
-    if (brought := widgets.get("plan")) is not None:
-        plan: Plan = brought.plan
-        return plan
-    accepted = widgets.get("accepted_plan", "").strip()
-    return plan_in(accepted) if accepted else None
+def _is_asking(widgets: dict[str, Any]) -> bool:
+    """Whether the person is asked each time the node runs."""
+    has_plan = (widgets.get("accepted_plan") or "").strip() or widgets.get("run_anyway")
+    return widgets.get("mode") == Mode.ASSISTED.value and not has_plan
 
 
-def plan_in(text: str) -> Plan:
-    """A plan from its JSON, or from that of a generation (what Explain Plan shows). Raises ``BadRequest``."""
-    from ..plan import PLAN_VERSION, Generation, Plan
+def _decided(request: Request, widgets: dict[str, Any]) -> Decided:
+    """The plan the person brought, through the socket or accepted on the node, else a new one."""
+    from . import consent, planning, reading
 
-    plan = from_json(Generation, text).plan if '"plan"' in text[:12] else from_json(Plan, text)
-    if plan.version > PLAN_VERSION:
-        raise BadRequest("plan_too_new", version=plan.version, known=PLAN_VERSION)
-    return plan
+    text, reader = (widgets.get("accepted_plan") or "").strip(), widgets["reader"]
+    if text or widgets.get("plan") is not None or reader == Reader.RULES.value:
+        reading.read_ahead()
+    if (linked := widgets.get("plan")) is not None:
+        return consent.Decided(linked.plan, brought=True)
+    if request.mode is Mode.ASSISTED:
+        return consent.decided(request, text, reader, bool(widgets.get("run_anyway")))
+    if text:
+        return consent.Decided(consent.as_it_is(text, request.language), brought=True)
+    return consent.Decided(planning.plan_in_run(request, reader))
+
+
+def _shown(node_id: str, decided: Decided, language: str, verbosity: Verbosity) -> io.NodeOutput:
+    """A suggestion in the place of a picture: what hangs on the node waits for consent, the queue does not."""
+    from comfy_execution.graph_utils import ExecutionBlocker
+
+    from ..intelligence.explain import explain
+    from ..intelligence.review import review
+    from . import batches, consent
+
+    library, machine = batches.seen()
+    said = consent.sentences(decided.said, language)
+    told = review(decided.plan, library, language, machine)
+    host.send("suggestion", {"node": node_id, "review": told, "said": said})
+    text = "\n\n".join((*said, explain(decided.plan, verbosity, language)))
+    return io.NodeOutput(*[ExecutionBlocker(None)] * len(_outputs()), ui={"text": [text], "suggestion": [told]})
 
 
 def _record(hidden: Any, made: Generation, is_brought: bool) -> None:
     """What the pack gave up when memory ran out is no edit of the person's."""
+    from ..intelligence.edit import as_proposed
     from ..intelligence.relief import was_relieved
     from . import planning, recall
 
-    proposed = recall.edited(made.plan) if is_brought else planning.proposal(made.plan)
+    proposed = as_proposed(made.plan) if is_brought else planning.proposal(made.plan)
     recall.began(made, None if was_relieved(made.plan) else proposed, hidden.prompt, hidden.unique_id)
 
 
@@ -154,7 +174,7 @@ def _saying() -> list[Any]:
     reader = io.Combo.Input("reader", options=["auto", "rules"], default="auto")
     memory = io.Combo.Input("memory", options=["auto", *(member.value for member in Offload)], default="auto")
     accepted = io.String.Input("accepted_plan", default="", multiline=False)
-    anyway = io.Boolean.Input("run_anyway", default=False)
+    anyway = io.Boolean.Input("run_anyway", default=False, optional=True)  # graphs of before have none
     return [schema.advanced(widget) for widget in (reader, *schema.speech(), memory, accepted, anyway)]
 
 

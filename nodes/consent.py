@@ -52,6 +52,34 @@ class Standing:
         return accepted is not None and accepted.always and accepted.plan.request.prompt == request.prompt
 
 
+@dataclass(frozen=True)
+class Decided:
+    """What a run does: make ``plan``, which was ``brought`` or is new; or, where it ``waits`` for consent, only show it.
+    ``said`` tells why."""
+
+    plan: Plan
+    brought: bool = False
+    waits: bool = False
+    said: tuple[Reason, ...] = ()
+
+
+def decided(request: Request, text: str, reader: str, anyway: bool) -> Decided:
+    """What a run in ASSISTED mode does with the accepted plan in ``text``: use it where it holds; else suggest another one,
+    or make it where the person said so, beforehand (``Accepted.always``) or for all (``anyway``)."""
+    from .shelf import shelf
+
+    found = standing(text, request, shelf().library())
+    if found.state is State.VALID and found.accepted is not None:
+        return Decided(found.accepted.plan, brought=True)
+    tell_missing(wanted_files(found.missing), request.language)
+    plan = suggestion(request, reader, in_run=True)
+    always = found.holds_always(request)
+    if not (always or anyway):
+        return Decided(plan, waits=True, said=(*found.said, Reason("assisted", "assisted.suggested")))
+    key = "assisted.always" if always else "assisted.ran_anyway"
+    return Decided(with_warnings(plan, (*found.said, Reason("assisted", key))))
+
+
 def standing(text: str, request: Request, library: Library) -> Standing:
     """How the accepted plan in ``text`` stands to ``request``. Raises nothing: what cannot be read is told."""
     if not text.strip():
@@ -62,9 +90,10 @@ def standing(text: str, request: Request, library: Library) -> Standing:
         problem = str(fault.in_language(request.language))
         return Standing(State.UNREADABLE, said=(Reason("assisted", "assisted.unreadable", {"problem": problem}),))
     found = rematch(accepted.plan, library)
-    here = replace(accepted, plan=found.plan)
     family = family_of(found.plan, library)
-    if question_hash(request, family) != accepted.made_for:
+    made_for = accepted.made_for or question_hash(accepted.plan.request, family)
+    here = replace(accepted, plan=found.plan, made_for=made_for)
+    if question_hash(request, family) != made_for:
         changed = changed_inputs(accepted.plan.request, request)
         return Standing(State.STALE, here, changed, (_stale(changed, request.language),), found.missing)
     if found.missing:
@@ -74,7 +103,7 @@ def standing(text: str, request: Request, library: Library) -> Standing:
 
 
 def accepted_in(text: str) -> Accepted:
-    """An accepted plan from its JSON; also a plan or a generation, as accepted for the question it was made for. Raises
+    """An accepted plan from its JSON; also a plan or a generation, ``made_for`` its own question then, and empty. Raises
     ``BadRequest``."""
     if len(text) > MOST_JSON:
         raise BadRequest("request_too_large", most=MOST_JSON)
@@ -100,7 +129,7 @@ def _read(text: str) -> Accepted:
     if "made_for" in keys:
         return from_json(Accepted, text)
     plan = from_json(Generation, text).plan if "plan" in keys else from_json(Plan, text)
-    return Accepted(question_hash(plan.request, plan.family), plan)
+    return Accepted("", plan)
 
 
 def as_it_is(text: str, language: str) -> Plan:

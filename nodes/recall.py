@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError
 from ..feedback import MOST_ID
-from ..plan import Analysis, Fixed, Generation, LoraChoice, Measured, Mode, Plan, Request, Taste
+from ..plan import Analysis, Fixed, Generation, Measured, Mode, Plan, Request, Taste
 from .host import data_folder, log
 
 if TYPE_CHECKING:
@@ -88,14 +88,6 @@ def marked(text: str) -> tuple[str, int] | None:
     if 0 < len(batch) <= MOST_ID and place.isascii() and place.isdigit() and len(place) < 5:
         return batch, int(place)
     return None
-
-
-def edited(plan: Plan) -> Plan | None:
-    """A plan the person brought, as the planner had proposed it; ``None`` where it does not say."""
-    if plan.proposed is None:
-        return None
-    loras = tuple(LoraChoice(use) for use in plan.proposed.loras)
-    return replace(plan, settings=plan.proposed.settings, loras=loras)
 
 
 def free_of(request: Request) -> Request | None:
