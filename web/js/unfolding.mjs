@@ -10,8 +10,8 @@ import { connect, linksOf } from "./wiring.mjs";
 
 const OUTSIDE = "outside"; // how the server names what the image to start from comes from
 const SEEDS = ["seed", "noise_seed"];
-const NATIVE = { image_out: "image", latent_out: "latent" }; // outputs of ours by the names of the plan's links
-const TEXTS = { prompt_used: "prompt", negative_used: "negative" };
+// Outputs of Auto Pipeline by their place (names follow the language): the plan's links, and its texts.
+const NATIVE = { 0: "image", 1: "latent" }, TEXTS = { 2: "prompt", 3: "negative" };
 const TEXT_NODE = "PrimitiveStringMultiline";
 const SAVE = { from: "IIG_SaveImage", to: "SaveImage", keeps: ["filename_prefix"], socket: "images" };
 const SAID_MS = 15000;
@@ -94,11 +94,12 @@ function wire(graph, made, { id, inputs }, incoming) {
 // What hung on the Auto Pipeline's outputs hangs on the native ones. → what is to be said of it
 function onward(graph, made, laid, outgoing, node) {
   const lost = [], said = [];
-  for (const { name, target } of outgoing) {
-    if (NATIVE[name]) connect(graph, sourceOf(made, laid.outputs[NATIVE[name]]), target.node, target.name);
-    else if (TEXTS[name] && window.LiteGraph.registered_node_types[TEXT_NODE]) connect(graph, textOf(graph, made, laid, TEXTS[name]), target.node, target.name);
+  for (const { slot, target } of outgoing) {
+    const text = window.LiteGraph.registered_node_types[TEXT_NODE] && TEXTS[slot];
+    if (NATIVE[slot]) connect(graph, sourceOf(made, laid.outputs[NATIVE[slot]]), target.node, target.name);
+    else if (text) connect(graph, textOf(graph, made, laid, text), target.node, target.name);
     else if (target.node.comfyClass === SAVE.from) said.push(...saved(graph, target.node));
-    else lost.push(node.outputs.find((each) => each.name === name)?.label ?? name);
+    else lost.push(node.outputs[slot].localized_name ?? node.outputs[slot].name);
   }
   return lost.length ? [...said, say("lost", { names: [...new Set(lost)].join(", ") })] : said;
 }

@@ -1,7 +1,7 @@
 // Links of the canvas taken up and laid anew, at the top or inside a subgraph, whose own sockets stand at its borders.
 const AT_START = -10, AT_END = -20; // ids that links inside a subgraph name its borders by
 
-// What comes in, by input name ({node, slot} or {border}), and what goes out, as {name: the output's, target}.
+// What comes in, by input name ({node, slot} or {border}), and what goes out, as {slot, target}.
 export function linksOf(node) {
   const { graph } = node;
   const incoming = {};
@@ -9,9 +9,9 @@ export function linksOf(node) {
     const link = linkOf(graph, input.link);
     if (link) incoming[input.name] = { name: input.name, ...origin(graph, link) };
   }
-  const outgoing = (node.outputs ?? []).flatMap(({ name, links }) =>
-    (links ?? []).map((id) => linkOf(graph, id)).filter(Boolean).map((link) => ({ name, target: goal(graph, link) })));
-  return { incoming, outgoing: outgoing.filter(({ target }) => target.node || target.border) };
+  const outgoing = (node.outputs ?? []).flatMap(({ links }, slot) =>
+    (links ?? []).map((id) => linkOf(graph, id)).filter(Boolean).map((link) => ({ slot, target: goal(graph, link) })));
+  return { incoming, outgoing: outgoing.filter(({ target }) => target.node) };
 }
 
 // Lay a link from {node, slot} or {border} to an input by name, or to the border of the subgraph.
