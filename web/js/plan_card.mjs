@@ -5,7 +5,7 @@ import { show } from "./showing.mjs";
 import { element, language, speaker } from "./speaking.mjs";
 import { styled } from "./style.mjs";
 
-const TYPE = "IIG_PLAN"; // a type of our own: newer frontends replace the element of types they know
+const TYPE = "IIG_PLAN_CARD"; // a type of our own: newer frontends replace the element of types they know
 const LEAST = 96; // pixels, before the card was drawn once
 const MARGIN = 10; // what the frontends leave around a widget's element
 const LOADING_MS = 4000; // a node that was just loaded has its card's room in its saved size

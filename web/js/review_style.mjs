@@ -34,10 +34,10 @@ export const STYLE = `
 .iig.review .iig-blank { display: inline-block; border: 1px dashed var(--border-color); background: none; }
 .iig.review .iig-scores { display: grid; grid-template-columns: repeat(auto-fit, minmax(11rem, 1fr)); gap: 0.1rem 1.2rem; font-size: 0.75rem; }
 .iig.review .iig-scores li { display: grid; grid-template-columns: 5.2rem 1fr 1.6rem; align-items: center; gap: 0.4rem; color: var(--descrip-text); }
-.iig.review .iig-strength { display: grid; grid-template-columns: max-content 1fr 4.6rem; align-items: center; gap: 0 0.6rem; }
+.iig.review .iig-strength { display: grid; grid-template-columns: max-content minmax(0, 1fr) 4.2rem; align-items: center; gap: 0 0.6rem; }
 .iig.review .iig-strength .iig-mark { grid-column: 2 / 4; justify-self: start; padding: 0; color: var(--descrip-text); }
 .iig.review .iig-track { position: relative; display: flex; }
-.iig.review .iig-track input { width: 100%; }
+.iig.review .iig-track input { width: 100%; min-width: 0; }
 .iig.review .iig-tick { position: absolute; left: calc(8px + (100% - 16px) * var(--at)); top: 100%; width: 2px; height: 0.3rem; margin-left: -1px;
   background: var(--descrip-text); border-radius: 1px; pointer-events: none; }
 .iig.review .iig-settings { gap: 0.55rem; }
@@ -49,7 +49,7 @@ export const STYLE = `
 .iig.review .iig-control select { width: 100%; }
 .iig.review .iig-control input[type=range] { min-width: 3rem; }
 .iig.review input[type=number] { width: 5rem; flex: none; padding: 0.2rem 0.4rem; text-align: right; font-variant-numeric: tabular-nums; }
-.iig.review .iig-strength input[type=number] { width: 4.6rem; }
+.iig.review .iig-strength input[type=number] { width: 4.2rem; }
 .iig.review .iig-back:not(:has(> :not([hidden]))) { display: none; }
 .iig.review .iig-back button { padding: 0; color: var(--p-primary-color, #60a5fa); }
 .iig.review .iig-prompt { padding: 0.5rem 0.6rem; border-radius: 0.4rem; background: var(--comfy-input-bg); border: 1px solid var(--border-color);
