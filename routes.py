@@ -85,7 +85,7 @@ ROUTES: tuple[Route, ...] = (
     _get(OPENAPI_PATH, "routes.openapi"),
     _get(f"{HUB_PATH}/search", "hub_routes.search", *_SEARCH),
     _get(f"{HUB_PATH}/offer", "hub_routes.offer", "ref"),
-    _get(f"{HUB_PATH}/preview", "hub_routes.preview", "ref", "kind", "name"),
+    _get(f"{HUB_PATH}/preview", "hub_routes.preview", "ref", "kind", "name", "quiet"),
     _get(f"{HUB_PATH}/downloads", "download_routes.downloads", access=_HERE),
     _post(f"{HUB_PATH}/downloads", "download_routes.order", "ref", "file", "kind", "allow_pickle", "confirmed", "sha256"),
     _post(f"{HUB_PATH}/downloads/{{id}}/pause", "download_routes.pause"),

@@ -131,17 +131,26 @@ def _judged(found: Offer, file: RemoteFile, library: Library, here: Machine) -> 
 
 
 def preview(asked: Asked) -> Raw:
-    """The picture of an offer (``ref``) or of a local file (``kind``, ``name``), made anew as WebP."""
-    if asked.text("ref", ""):
-        picture = _offered_picture(asked.text("ref"))
-    else:
-        picture = _local_picture(asked.text("kind"), asked.text("name"))
+    """The picture of an offer (``ref``) or of a local file (``kind``, ``name``), made anew as WebP; ``quiet`` answers
+    with nothing in place of an error, which browsers would log."""
+    try:
+        picture = _picture(asked)
+    except UserError:
+        if not asked.flag("quiet"):
+            raise
+        return Raw(b"", "image/webp", {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"})
     headers = {
         "X-Content-Type-Options": "nosniff",
         "Content-Disposition": 'inline; filename="preview.webp"',
         "Cache-Control": f"private, max-age={PREVIEW_AGE_S}",
     }
     return Raw(picture, "image/webp", headers)
+
+
+def _picture(asked: Asked) -> bytes:
+    if asked.text("ref", ""):
+        return _offered_picture(asked.text("ref"))
+    return _local_picture(asked.text("kind"), asked.text("name"))
 
 
 def _offered_picture(text: str) -> bytes:

@@ -13,13 +13,13 @@ const say = speaker({
   en: {
     search: "Search", words: "What to look for", hub: "Hub", all_hubs: "All hubs", kind: "Kind", all_kinds: "All kinds", family: "For models of", all_families: "Any base model", sort: "Sort by",
     relevance: "Relevance", downloads: "Downloads", likes: "Likes", newest: "Newest", period: "Period", day: "Day", week: "Week", month: "Month", year: "Year", all: "All time",
-    nsfw: "Show NSFW", more: "More", none: "Nothing found. Other words or fewer filters may help.", found: "{count} results", asking: "Asking the hubs…", settings: "Open settings",
+    nsfw: "Show NSFW", more: "More", none: "Nothing found. Other words or fewer filters may help.", found: "{count} results", one: "1 result", asking: "Asking the hubs…", settings: "Open settings",
     missing: "What the last run lacked", get: "Download", look: "Search for it", results: "Results", stop: "Cancel",
   },
   es: {
     search: "Buscar", words: "Qué buscar", hub: "Hub", all_hubs: "Todos los hubs", kind: "Tipo", all_kinds: "Todos los tipos", family: "Para modelos de", all_families: "Cualquier modelo base", sort: "Ordenar por",
     relevance: "Relevancia", downloads: "Descargas", likes: "Me gusta", newest: "Más nuevos", period: "Periodo", day: "Día", week: "Semana", month: "Mes", year: "Año", all: "Siempre",
-    nsfw: "Mostrar NSFW", more: "Más", none: "No se encontró nada. Pueden ayudar otras palabras o menos filtros.", found: "{count} resultados", asking: "Preguntando a los hubs…", settings: "Abrir ajustes",
+    nsfw: "Mostrar NSFW", more: "Más", none: "No se encontró nada. Pueden ayudar otras palabras o menos filtros.", found: "{count} resultados", one: "1 resultado", asking: "Preguntando a los hubs…", settings: "Abrir ajustes",
     missing: "Lo que faltó en la última ejecución", get: "Descargar", look: "Buscarlo", results: "Resultados", stop: "Cancelar",
   },
 });
@@ -71,7 +71,7 @@ class View {
       kept.results = cursors ? [...kept.results, ...told.results] : told.results;
       kept.cursors = told.cursors;
       this.#show(told.results, Boolean(cursors));
-      this.status.replaceChildren(element("p", { class: "quiet" }, kept.results.length ? say("found", { count: kept.results.length }) : say("none")), ...told.trouble.map(({ error, message }) => trouble(error, message)));
+      this.status.replaceChildren(element("p", { class: "quiet" }, counted(kept.results.length)), ...told.trouble.map(({ error, message }) => trouble(error, message)));
     } catch (fault) {
       if (fault.name !== "AbortError") this.status.replaceChildren(trouble(fault.code, fault.message));
     }
@@ -136,6 +136,10 @@ class View {
     this.#inputs.family.append(...known);
     this.#inputs.family.value = kept.wish.family;
   }
+}
+
+function counted(count) {
+  return count === 1 ? say("one") : count ? say("found", { count }) : say("none");
 }
 
 function query(wish, cursors) {

@@ -31,9 +31,9 @@ export const STYLE = `
 .iig-model .line.quiet { display: block; text-overflow: ellipsis; font-size: 0.78rem; }
 .iig-model .name { font-weight: 600; overflow: hidden; text-overflow: ellipsis; text-align: start; padding: 0 !important; min-width: 3rem; }
 .iig-model .badges { display: flex; gap: 0.3rem; flex: none; }
-.iig-model [hidden] { display: none !important; }
 .iig-model .chip { padding: 0 0.45rem !important; border-radius: 1rem !important; max-width: 9rem; overflow: hidden; text-overflow: ellipsis; flex: none; display: block !important; }
-.iig-model .use { flex: none; margin-inline-start: auto; padding: 0.1rem 0.5rem !important; }`;
+.iig-model .use { flex: none; margin-inline-start: auto; padding: 0.1rem 0.5rem !important; }
+.iig-model [hidden] { display: none !important; }`;
 
 export function strengthText({ minimum, recommended, maximum }) {
   if (recommended == null && minimum == null) return "";

@@ -9,9 +9,10 @@ export function pictureUrl(named) {
   return api.apiURL(`/view?${new URLSearchParams({ filename, subfolder, type })}`);
 }
 
-// The preview of a local model {kind, name}, or of what a hub offers {ref}.
+// The preview of a local model {kind, name}, or of what a hub offers {ref}; where there is none the image fails, and nothing
+// in the browser's console tells of it.
 export function previewUrl(which) {
-  return api.apiURL(`${PATH}/hub/preview?${new URLSearchParams(which)}`);
+  return api.apiURL(`${PATH}/hub/preview?${new URLSearchParams({ ...which, quiet: true })}`);
 }
 
 // An image that takes itself away where there is nothing to see.
