@@ -123,7 +123,7 @@ def _unknown(library: Library, machine: Machine, around: Around, language: str) 
     nameless = sum(family_of(file) is None for file in files)
     if not unknown:
         return
-    said = say("unknown", language, count=unknown, nameless=nameless)
+    said = say("unknown.nameless" if nameless else "unknown", language, count=unknown, nameless=nameless)
     if around.offline:
         yield Step("unknown", NOTE, said)
     else:

@@ -40,8 +40,8 @@ export function orderForm(made) {
     try {
       const wanted = { strategy: strategy.value, count: Number(count.value), axes: strategy.value === "parameter" ? words(axes.value) : [] };
       const batch = await ask("/batches", { ...(await planOf(from.value)), ...wanted, queue: true });
-      const count = batch.items.filter(({ state }) => state === "waiting").length;
-      toast(count ? "success" : "warn", say("made", { count }));
+      const queued = batch.items.filter(({ state }) => state === "waiting").length;
+      toast(queued ? "success" : "warn", say("made", { count: queued }));
       made(batch);
     } catch (fault) {
       toast("error", say("refused"), fault.message);

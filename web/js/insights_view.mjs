@@ -1,13 +1,15 @@
 // The view of insights: what ratings add up to as plots and tables, all in all or of one session; export, and forgetting.
 import { api } from "../../../scripts/api.js";
-import { confirm } from "./dialog.mjs";
+import { confirm, open as dialog } from "./dialog.mjs";
 import { blocks } from "./markdown_blocks.mjs";
+import { picture } from "./pictures.mjs";
 import { ask, element, language, speaker, toast } from "./speaking.mjs";
 import { styled } from "./style.mjs";
 
 const ABOUT = ["all", "styles", "loras", "settings", "sessions", "time"];
 // The plots of each topic, with the rows that each one shows.
 const PLOTS = { styles: "styles", loras: "loras", ratings: "ratings", changes: "directions", time: "time" };
+const CARD = "width:100%;min-height:6rem;padding:0;border:1px solid var(--border-color);background:#fff;color:#222;overflow:hidden";
 const FORGET = { loras: "lora", checkpoints: "checkpoint", styles: "style" };
 
 const say = speaker({
@@ -19,7 +21,7 @@ const say = speaker({
     export: "Export everything", forget: "Forget", forget_one: "Forget what was learned about {name}?", forget_all: "Forget all that was learned",
     forget_all_ask: "Forget everything that was learned?", forget_told: "Plans follow it no more. Pictures and ratings stay recorded.", yes: "Forget", forgotten: "Forgotten.",
     what: "What to forget", refused: "That did not work", exported: "The file is in your downloads.", session_named: "{when}, {pictures} pictures", rate: "Go to my pictures",
-    figures: "Plots", keep: "Forget and export",
+    figures: "Plots", drawing: "Drawing…", larger: "{plot}: show larger", keep: "Forget and export",
   },
   es: {
     title: "Estadísticas", about: "Sobre", session: "Sesión", every: "todas las sesiones", all: "todo", styles: "estilos", loras: "LoRAs", settings: "ajustes",
@@ -29,7 +31,7 @@ const say = speaker({
     export: "Exportar todo", forget: "Olvidar", forget_one: "¿Olvidar lo aprendido sobre {name}?", forget_all: "Olvidar todo lo aprendido",
     forget_all_ask: "¿Olvidar todo lo aprendido?", forget_told: "Los planes ya no lo seguirán. Las imágenes y valoraciones quedan registradas.", yes: "Olvidar", forgotten: "Olvidado.",
     what: "Qué olvidar", refused: "No funcionó", exported: "El archivo está en tus descargas.", session_named: "{when}, {pictures} imágenes", rate: "Ir a mis imágenes",
-    figures: "Gráficos", keep: "Olvidar y exportar",
+    figures: "Gráficos", drawing: "Dibujando…", larger: "{plot}: mostrar más grande", keep: "Olvidar y exportar",
   },
 });
 
@@ -87,15 +89,22 @@ function show(parts, { markdown, rows, notes }, session) {
   if (!session) names(parts.what, known);
 }
 
-// Drawn on white by the server: a light card of its own in dark themes, too.
+// Drawn on white by the server: a light card of its own in dark themes, too. Pressed, it is shown large.
 function plot(name, session) {
   const query = new URLSearchParams({ name, language: language(), ...(session && { session }) });
-  const image = new Image();
-  image.alt = say(`plot_${name}`);
-  image.style.cssText = "width:100%;display:block;border-radius:0.4rem;background:#fff";
-  image.src = api.apiURL(`/intelligent_generation/feedback/plot?${query}`);
-  const link = element("a", { href: image.src, target: "_blank", rel: "noopener", style: "display:block" }, image);
-  return element("figure", { style: "margin:0;border:1px solid var(--border-color);border-radius:0.4rem;min-height:6rem;background:#fff" }, link);
+  const src = api.apiURL(`/intelligent_generation/feedback/plot?${query}`), alt = say(`plot_${name}`);
+  const button = element("button", { type: "button", class: "bare", style: CARD, "aria-label": say("larger", { plot: alt }) }, say("drawing"));
+  const image = picture(src, alt);
+  image.loading = "eager"; // it is in no page yet
+  image.style.cssText = "width:100%;display:block";
+  image.addEventListener("load", () => button.replaceChildren(image));
+  image.addEventListener("error", () => (button.textContent = alt));
+  button.addEventListener("click", () => {
+    const large = picture(src, alt);
+    large.style.cssText = "max-width:100%;max-height:78vh;display:block;margin:auto;background:#fff;border-radius:0.4rem";
+    dialog(alt, large);
+  });
+  return button;
 }
 
 function toPictures() {

@@ -34,7 +34,7 @@ const SHEET = `
   background: var(--comfy-input-bg); font-size: 0.78rem; }
 .iig .chips { display: flex; flex-wrap: wrap; gap: 0.3rem; }
 .iig .badge { padding: 0.05rem 0.4rem; border-radius: 0.3rem; font-size: 0.75rem; border: 1px solid currentColor; }
-.iig .badge.good { color: #4ade80; } .iig .badge.warn { color: #fbbf24; } .iig .badge.bad { color: #f87171; }
+.iig .badge.good { color: #16a34a; } .iig .badge.warn { color: #d97706; } .iig .badge.bad { color: #ef4444; }
 .iig .thumb { width: 3.5rem; height: 3.5rem; flex: none; object-fit: cover; border-radius: 0.35rem; background: var(--border-color); }
 .iig img.missing { visibility: hidden; }
 .iig .said { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
