@@ -57,7 +57,8 @@ class Canvas:
         graph = json.loads((ROOT / "workflows" / f"{name}.json").read_text(encoding="utf-8"))
         self.page.evaluate("(graph) => window.app.loadGraphData(graph)", graph)
         self.page.wait_for_function("(count) => window.app.graph._nodes.length === count", arg=len(graph["nodes"]))
-        self.set_widgets("IIG_AutoPipeline", width=64, height=64, steps=4, reader="rules", **widgets)
+        small = {"width": 64, "height": 64, "steps": 4, "reader": "rules", "checkpoint": "toy_sd15.safetensors"}
+        self.set_widgets("IIG_AutoPipeline", **{**small, **widgets})
         self.page.evaluate("() => window.app.canvas.ds.reset?.()")
 
     def drop_node(self, kind: str, x: int = 200, y: int = 100) -> int:

@@ -61,7 +61,7 @@ def test_what_was_edited_is_what_runs(site: Site, canvas: Canvas) -> None:
     canvas.screenshot(f"review-{site.place.name}")
     plan = accepted_and_run(site, canvas, view).plan
     assert plan.settings.steps == STEPS
-    assert {choice.name: choice.strength for choice in plan.loras}[name] == STRENGTH
+    assert {choice.use.name: choice.use.strength_model for choice in plan.loras}[name] == STRENGTH
     standing(canvas, "accepted")
     assert canvas.widget("IIG_AutoPipeline", "accepted_plan")
 
@@ -92,7 +92,7 @@ def test_a_review_outlives_a_reload(site: Site, canvas: Canvas) -> None:
     assert view.locator("[data-setting=steps] input[type=number]").input_value() == str(STEPS)
     plan = accepted_and_run(site, canvas, view).plan
     assert plan.settings.steps == STEPS
-    assert {choice.name: choice.strength for choice in plan.loras}[name] == STRENGTH
+    assert {choice.use.name: choice.use.strength_model for choice in plan.loras}[name] == STRENGTH
 
 
 def test_two_tabs_keep_out_of_each_others_way(site: Site, canvas: Canvas, browser: Any) -> None:

@@ -8,13 +8,15 @@ from pack.values import from_json
 from .conftest import Site
 from .pages import Canvas
 
+SMALL = {"width": 64, "height": 64, "steps": 4, "checkpoint": "toy_sd15.safetensors"}
+
 
 def test_a_dropped_node_makes_a_picture(site: Site, canvas: Canvas) -> None:
     canvas.page.evaluate("() => window.app.graph.clear()")
     auto, save = canvas.drop_node("IIG_AutoPipeline"), canvas.drop_node("IIG_SaveImage", 700)
     canvas.wire(auto, 0, save, "images")
     canvas.wire(auto, 4, save, "plan")
-    canvas.set_widgets("IIG_AutoPipeline", prompt="a red fox in the snow, watercolor", width=64, height=64, steps=4, seed=7)
+    canvas.set_widgets("IIG_AutoPipeline", prompt="a red fox in the snow, watercolor", **SMALL, seed=7)
     entry = canvas.queue_and_wait()
     assert entry["status"]["status_str"] == "success", entry["status"]
     generation = site.picture(entry).generation
@@ -23,5 +25,5 @@ def test_a_dropped_node_makes_a_picture(site: Site, canvas: Canvas) -> None:
     told = canvas.page.evaluate("(id) => window.app.graph.getNodeById(id).iigGeneration", auto)
     assert from_json(Generation, told).id == generation.id
     explained = canvas.page.evaluate("(id) => window.app.graph.getNodeById(id).iigExplanation?.value", auto)
-    assert all(choice.name.split(".")[0] in explained for choice in generation.plan.loras)
+    assert all(choice.use.name.split(".")[0] in explained for choice in generation.plan.loras)
     canvas.screenshot(f"auto-{site.place.name}")

@@ -37,8 +37,8 @@ def test_stars_on_the_picture_change_the_next_plan(site: Site, canvas: Canvas) -
     assert rating_of(site, first.id)["overall"] == 5
     canvas.set_widgets("IIG_AutoPipeline", seed=22)
     second = site.picture(canvas.queue_and_wait()).generation
-    liked = {choice.name: choice.scores.history for choice in first.plan.loras}
-    assert any(choice.scores.history > liked.get(choice.name, 1) for choice in second.plan.loras)
+    liked = {choice.use.name: choice.scores.history for choice in first.plan.loras}
+    assert any(choice.scores.history > liked.get(choice.use.name, 1) for choice in second.plan.loras)
 
 
 def test_keys_rate_and_take_back(site: Site, canvas: Canvas) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -96,3 +97,14 @@ def test_at_125_percent_nothing_is_cut_off(site: Site, browser: Any, language: s
             assert not canvas.faults
     finally:
         site.setting("Comfy.Locale", "en")
+
+
+REGISTERED = """() => { const { command, setting } = window.app.extensionManager; const settings = setting.settings ?? window.app.ui.settings.settingsLookup;
+    return [...command.commands.map(({ id }) => id), ...Object.keys(settings)].filter((id) => id.startsWith("IIG.")); }"""
+
+
+def test_what_is_registered_is_what_has_a_label(canvas: Canvas) -> None:
+    labelled = set()
+    for name in ("commands", "settings"):
+        labelled |= json.loads((ROOT / "locales" / "es" / f"{name}.json").read_text(encoding="utf-8")).keys()
+    assert {name.replace(".", "_") for name in canvas.page.evaluate(REGISTERED)} == labelled
