@@ -19,7 +19,8 @@ LOCALES = {language: ROOT / "locales" / language for language in LANGUAGES}
 NAMES = sorted(path.name for path in LOCALES["en"].glob("*.json"))
 SAME = {
     "terms of the field, which Spanish speakers use as they are": """prompt prompts checkpoint checkpoints lora loras cfg guidance sampler
-        scheduler shift clip skip denoise vae lora_stack json batch hub hubs token tokens steps embeddings""",
+        scheduler shift clip skip denoise vae lora_stack json batch hub hubs token tokens steps embeddings
+        controlnet controlnets vision""",
     "Spanish words that are written the same": "no plan normal simple error manual total final natural visible favorita editable ideas",
     "names and units": """intelligent generation comfyui ollama civitai hugging face huggingface nvidia sha mb gb gib mib vram ram px mp min s url
         gpu cpu auto png ai id ui nsfw sfw""",
