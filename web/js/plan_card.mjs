@@ -54,7 +54,7 @@ function cardOn(node) {
   const options = { serialize: false, hideOnZoom: false, margin: MARGIN, getMinHeight: height, getMaxHeight: height, getValue: () => "", setValue: () => {} };
   const widget = node.addDOMWidget("plan_card", TYPE, outer, options);
   Object.assign(widget, { serialize: false, iigHeight: LEAST });
-  const card = { widget, inner, isMore: false, spoken: "", hasRoomFrom: node.iigWasBare ? 0 : performance.now() + LOADING_MS, draw: () => draw(node, card) };
+  const card = { widget, inner, isMore: false, spoken: "", drawn: "", hasRoomFrom: node.iigWasBare ? 0 : performance.now() + LOADING_MS, draw: () => draw(node, card) };
   grow(node, node.iigWasBare ? LEAST + MARGIN * 2 : 0);
   const stop = onChange(node, card.draw);
   // The card's height is what it says; the node grows and shrinks with it.
@@ -83,12 +83,20 @@ function grow(node, by) {
 // ---------------------------------------------------------------------------- what it says
 
 function draw(node, card) {
-  const record = recordOf(node), focused = card.inner.contains(document.activeElement) ? document.activeElement.dataset.act : null;
+  const record = recordOf(node), state = stateOf(record), drawn = contents(record, state, card);
+  if (drawn === card.drawn) return; // a button that is being pressed is not taken away
+  card.drawn = drawn;
   card.spoken = language();
-  const state = stateOf(record);
+  const focused = card.inner.contains(document.activeElement) ? document.activeElement.dataset.act : null;
   card.inner.replaceChildren(head(record, state), ...body(record), ...trouble(record), buttons(node, card, state));
   card.inner.setAttribute("aria-busy", String(record.busy === "suggest"));
   if (focused) (card.inner.querySelector(`[data-act="${focused}"]`) ?? card.inner.querySelector("button"))?.focus();
+}
+
+// All the card says, as one text.
+function contents({ review, verdict, fault, busy }, state, { isMore }) {
+  const told = review && [review.summary, review.estimate, review.loras.map(({ name, on, strength }) => [name, on, strength])];
+  return JSON.stringify([state, told, verdict?.said, fault, busy === "suggest", isMore, language()]);
 }
 
 function head(record, state) {

@@ -15,14 +15,14 @@ const say = speaker({
   en: {
     title: "LoRAs", none: "No LoRA fits this prompt well enough.", drop: "Drag a LoRA from the library here to use it.", strength: "Strength of {name}",
     strength_label: "Strength", on: "Use {name}", semantic: "Meaning", keyword: "Words", popularity: "Popular", history: "Your ratings",
-    scores: "Why {name}: scores from 0 to 100", triggers: "Trigger words of {name}", off: "Switched off", recommended: "Recommended: {value}",
+    scores: "Why {name}: scores from 0 to 100", triggers: "Trigger words of {name}", off: "Switched off", recommended: "Recommended: {value}", proposed: "Proposed: {value}",
     misses: "Not used: {count}", add: "Use too", instead: "Use instead of…", instead_label: "Use {name} instead of", add_label: "Use {name} too",
     distillation: "few steps", nsfw: "NSFW", covers: "Covers: {words}", relevance: "Fits {percent} %", unasked: "not asked", more: "More reasons",
   },
   es: {
     title: "LoRA", none: "Ningún LoRA encaja lo bastante con este prompt.", drop: "Arrastre aquí un LoRA de la biblioteca para usarlo.", strength: "Intensidad de {name}",
     strength_label: "Intensidad", on: "Usar {name}", semantic: "Significado", keyword: "Palabras", popularity: "Popularidad", history: "Sus notas",
-    scores: "Por qué {name}: puntuaciones de 0 a 100", triggers: "Palabras de activación de {name}", off: "Apagado", recommended: "Recomendada: {value}",
+    scores: "Por qué {name}: puntuaciones de 0 a 100", triggers: "Palabras de activación de {name}", off: "Apagado", recommended: "Recomendada: {value}", proposed: "Propuesta: {value}",
     misses: "Sin usar: {count}", add: "Usar también", instead: "Usar en lugar de…", instead_label: "Usar {name} en lugar de", add_label: "Usar {name} también",
     distillation: "pocos pasos", nsfw: "NSFW", covers: "Cubre: {words}", relevance: "Encaja al {percent} %", unasked: "sin consultar", more: "Más razones",
   },
@@ -117,25 +117,34 @@ function badges({ on, relevance, distillation, nsfw, covers }) {
 
 // ---------------------------------------------------------------------------- strength, scores, trigger words
 
+function proposedStrength(node, name) {
+  return recordOf(node).review.plan.proposed?.loras.find((use) => use.name === name)?.strength_model;
+}
+
 function strengthRow(node, { name, minimum, maximum, recommended }, label) {
   const range = { min: minimum ?? 0, max: maximum ?? WIDEST, step: STEP };
   const slider = element("input", { type: "range", ...range, "aria-label": say("strength", { name: label }) });
   const number = following(element("input", { type: "number", ...range, "aria-label": say("strength", { name: label }) }));
   const mark = element("button", { type: "button", class: "bare small iig-mark" });
   const track = element("div", { class: "iig-track" }, slider);
+  const isAdvised = recommended !== null && recommended !== undefined;
   const take = (value) => Number.isFinite(value) && changeLora(node, name, { strength: value });
   slider.addEventListener("input", () => ((number.value = slider.value), take(slider.valueAsNumber)));
   number.addEventListener("change", () => ((slider.value = number.value), take(number.valueAsNumber)));
-  if (recommended !== null && recommended !== undefined) {
-    mark.textContent = say("recommended", { value: figure(recommended) });
-    mark.addEventListener("click", () => ((slider.value = number.value = recommended), take(recommended)));
-    const share = (recommended - range.min) / (range.max - range.min || 1);
-    track.append(element("i", { class: "iig-tick", style: `--at:${Math.min(1, Math.max(0, share))}`, "aria-hidden": "true" }));
-  } else mark.hidden = true;
+  const tick = element("i", { class: "iig-tick", "aria-hidden": "true" });
+  track.append(tick);
+  mark.addEventListener("click", () => ((slider.value = number.value = mark.dataset.value), take(Number(mark.dataset.value))));
   const update = ({ strength }) => {
     const asked = lorasOf(recordOf(node)).find((each) => each.name === name)?.strength ?? strength; // also while it is asked for
+    const usual = recommended ?? proposedStrength(node, name);
     setControl(slider, asked);
     setControl(number, asked);
+    tick.hidden = usual === undefined;
+    mark.hidden = usual === undefined || (!isAdvised && usual === asked);
+    if (usual === undefined) return;
+    tick.style.setProperty("--at", Math.min(1, Math.max(0, (usual - range.min) / (range.max - range.min || 1))));
+    mark.dataset.value = usual;
+    setText(mark, say(isAdvised ? "recommended" : "proposed", { value: figure(usual) }));
   };
   return { element: element("div", { class: "iig-strength" }, element("span", { class: "small" }, say("strength_label")), track, number, mark), update };
 }

@@ -17,7 +17,8 @@ export const STYLE = `
 .iig.review .grow strong { display: block; overflow: hidden; text-overflow: ellipsis; }
 .iig.review p:empty { display: none; }
 .iig.review .figure { font-variant-numeric: tabular-nums; text-align: right; }
-.iig.review .chip { border-color: var(--border-color); color: var(--input-text); }
+.iig.review .chip { border-color: var(--border-color); color: var(--input-text); background: transparent; }
+.iig.review .bar { background: color-mix(in srgb, var(--border-color) 50%, transparent); }
 .iig.review button.chip { padding: 0.1rem 0.55rem; }
 .iig.review button.chip[aria-pressed=false] { opacity: 0.65; text-decoration: line-through; }
 .iig.review .badges .badge { border-color: var(--border-color); }

@@ -72,7 +72,7 @@ function turnTo(view, node) {
   const frame = framed(view, node);
   view.place.replaceChildren(element("style", {}, STYLE), frame.element);
   view.close = onChange(node, frame.update);
-  view.look = () => (node.graph ? (refresh(node), frame.update(recordOf(node))) : turnTo(view, again(node)));
+  view.look = () => (node.graph ? (refresh(node), frame.look()) : turnTo(view, again(node)));
   frame.update(recordOf(node));
 }
 
@@ -88,9 +88,9 @@ function framed(view, node) {
   const top = heading(view, node), alarm = banner(node), bottom = footer(node);
   const nothing = element("p", { class: "quiet" }), sections = element("div", { class: "iig-sections" }, nothing);
   const whole = element("div", { class: "iig view review", "data-node": node.id }, top.element, sections, bottom.element);
-  let parts = null, spoken = language();
+  const spoken = language(); // where it is changed, or a node comes or goes, all is said anew
+  let parts = null;
   const update = (record) => {
-    if (spoken !== language()) return turnTo(view, node); // the language was changed: everything is said anew
     top.update(record);
     bottom.update(record);
     alarm.update(record);
@@ -100,16 +100,17 @@ function framed(view, node) {
     if (!record.review) {
       if (parts) sections.replaceChildren(alarm.element, nothing), (parts = null);
       else sections.prepend(alarm.element);
-      return undefined;
+      return;
     }
     if (!parts) {
       parts = [sentences("warnings"), intent(), model(), loras(node), settings(node), prompts(node), costs(), sentences("tips")];
       sections.replaceChildren(alarm.element, nothing, ...parts.map((part) => part.element));
     }
     for (const part of parts) part.update(record);
-    return undefined;
   };
-  return { element: whole, update };
+  const count = autoNodes().length;
+  const look = () => (spoken !== language() || count !== autoNodes().length) && turnTo(view, node);
+  return { element: whole, update, look };
 }
 
 function heading(view, node) {

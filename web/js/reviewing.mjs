@@ -7,7 +7,7 @@ import { show } from "./showing.mjs";
 import { ask, speaker, toast } from "./speaking.mjs";
 
 const EDIT_MS = 250; // edits that follow each other this closely are one question
-const ASIDE = ["seed", "mode", "language", "verbosity", "accepted_plan", "run_anyway", "reader"]; // a plan does not depend on these
+const ASIDE = ["seed", "language", "verbosity", "accepted_plan", "run_anyway", "reader"]; // a plan does not depend on these
 const records = new WeakMap();
 
 const say = speaker({
@@ -52,16 +52,15 @@ function tell(record, change) {
 
 export async function suggest(node) {
   const record = recordOf(node);
+  setWidget(node, "mode", "assisted");
   tell(record, { busy: "suggest", fault: null });
   const question = questionOf(node);
   try {
     const { values, linked } = valuesOf(node);
-    const review = await ask("/assisted/suggest", { widgets: values, linked });
-    if (widget(node, "mode")?.value !== "assisted") setWidget(node, "mode", "assisted");
-    openReview(node, review, question);
+    openReview(node, await ask("/assisted/suggest", { widgets: values, linked }), question);
   } catch (fault) {
     tell(record, { busy: "", fault: { at: "suggest", message: fault.message } });
-    toast("error", say("refused"), fault.message);
+    if (!node.iigCard) toast("error", say("refused"), fault.message);
   }
 }
 
@@ -252,11 +251,16 @@ async function check(record, question = questionOf(record.node)) {
   const accepted = record.accepted || JSON.stringify({ made_for: record.base.made_for, plan: record.base.plan, always: false });
   tell(record, { busy: "check" });
   try {
-    const verdict = await ask("/assisted/check", { widgets: values, linked, accepted });
+    const verdict = asRun(await ask("/assisted/check", { widgets: values, linked, accepted }), values.mode);
     if (record.judged !== question) return;
     const shown = record.review || !verdict.review ? {} : { base: verdict.review, review: verdict.review };
     tell(record, { verdict, busy: "", ...shown });
   } catch (fault) {
     tell(record, { busy: "", fault: { at: "check", message: fault.message } });
   }
+}
+
+// In other modes a plan on the node is used as it is, whatever it was made for.
+function asRun(verdict, mode) {
+  return verdict.state === "stale" && mode !== "assisted" ? { ...verdict, state: "valid", said: [] } : verdict;
 }
