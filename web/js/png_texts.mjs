@@ -7,10 +7,8 @@ const latin = new TextDecoder("latin1"), utf8 = new TextDecoder("utf-8");
 // The text under `key`, or `null` where the file has none or is no PNG.
 export async function pngText(file, key) {
   for await (const [type, data] of chunks(file)) {
-    if (type === "tEXt" || type === "zTXt" || type === "iTXt") {
-      const end = data.indexOf(0);
-      if (end > 0 && latin.decode(data.subarray(0, end)) === key) return READ[type](data.subarray(end + 1));
-    }
+    const end = data.indexOf(0);
+    if (end > 0 && latin.decode(data.subarray(0, end)) === key) return READ[type](data.subarray(end + 1));
   }
   return null;
 }
@@ -37,7 +35,7 @@ async function* chunks(file) {
     const head = new DataView(await file.slice(at, at + 8).arrayBuffer());
     const length = head.getUint32(0), type = String.fromCharCode(...[4, 5, 6, 7].map((byte) => head.getUint8(byte)));
     if (type === "IEND" || at + 12 + length > file.size) return;
-    if (/^[tzi]TXt$/.test(type) && length <= MOST_TEXT) yield [type, new Uint8Array(await file.slice(at + 8, at + 8 + length).arrayBuffer())];
+    if (type in READ && length <= MOST_TEXT) yield [type, new Uint8Array(await file.slice(at + 8, at + 8 + length).arrayBuffer())];
     at += 12 + length;
   }
 }
