@@ -5,7 +5,9 @@
     print(result.explanation.get_full_explanation())
     result.save("character.png", save_metadata=True, save_explanation=True)
 
-``recommend`` returns a plan to read and edit (``dataclasses.replace``); ``generate(plan=…)`` runs it as it is.
+``recommend`` returns a plan to read and edit (``dataclasses.replace``, or ``edit``, which also says what that costs);
+``generate(plan=…)`` runs it as it is. In ASSISTED mode ``generate`` makes no picture of a prompt: its result holds the plan,
+which is run once you give it back.
 """
 
 from __future__ import annotations
@@ -19,8 +21,10 @@ from typing import TYPE_CHECKING, Any
 import requests
 
 from .client import Client, Follow, Run
-from .errors import LANGUAGES, BadRequest, Unreachable
+from .errors import LANGUAGES, BadRequest, Unreachable, sentence
 from .feedback import Action, Rating, Strategy
+from .intelligence.edit import Edits
+from .intelligence.edit_loras import LoraEdit
 from .local import SAVE_NODE, workflow
 from .plan import (
     GIB,
@@ -38,7 +42,7 @@ from .plan import (
     Verbosity,
 )
 from .result import Explanation, Result, generation_in
-from .routes import ACT_PATH, DEFAULT_SERVER, FAMILY_PATH, GUARD_HEADER, PLAN_PATH, RATE_PATH
+from .routes import ACT_PATH, DEFAULT_SERVER, FAMILY_PATH, GUARD_HEADER, PLAN_PATH, RATE_PATH, REVISE_PATH
 from .values import from_json, refuse, to_json, type_faults
 
 if TYPE_CHECKING:
@@ -47,9 +51,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Action",
+    "Edits",
     "Explanation",
     "GenerationConstraints",
     "IntelligentGenerationPipeline",
+    "LoraEdit",
     "LoraUse",
     "Offload",
     "OperationMode",
@@ -65,6 +71,7 @@ __all__ = [
     "made_by",
     "rate",
     "recommend",
+    "suggested",
     "tell_family",
 ]
 
@@ -181,11 +188,21 @@ class IntelligentGenerationPipeline:
         negative: str | None = None,
         seed: int = 0,
         follow: Follow | None = None,
+        run_anyway: bool = False,
     ) -> Result:
-        """Make a picture from a prompt, or from a plan as it is. Raises ``BadRequest`` with ComfyUI's words
-        when it fails, ``Unreachable`` when it does not answer."""
+        """Make a picture from a prompt, or from a plan as it is. In ASSISTED mode a prompt alone makes none, unless
+        ``run_anyway``: the result then holds the plan, no pictures, and a warning that says so. Raises ``BadRequest`` with
+        ComfyUI's words when it fails, ``Unreachable`` when it does not answer."""
+        waits = plan is None and self.config.mode is Mode.ASSISTED and not run_anyway
         plan = plan or self.recommend(prompt or "", negative)
-        return generate(self.config.server, plan, seed, follow)
+        return suggested(plan, self.config.language) if waits else generate(self.config.server, plan, seed, follow)
+
+    def edit(self, plan: Plan, edits: Edits) -> Plan:
+        """The plan with the edits in it, estimated and checked by the server. Raises ``BadRequest`` for what is out of
+        range or does not load on the plan's model, ``Unreachable``."""
+        body = {"plan": json.loads(to_json(plan)), "edits": json.loads(to_json(edits)), "language": self.config.language}
+        told = json.loads(ask_server(self.config.server, REVISE_PATH, json.dumps(body)))
+        return from_json(Plan, json.dumps(told["plan"]))
 
     def generate_batch(
         self,
@@ -288,6 +305,11 @@ def _sentence(answer: requests.Response) -> str:
     except ValueError:
         return ""
     return str(told.get("message", "")) if isinstance(told, dict) else ""
+
+
+def suggested(plan: Plan, language: str = "en") -> Result:
+    """A plan that waits for consent, as a result without pictures."""
+    return Result(Generation(plan), (), language, warnings=(sentence("terminal", "assisted.waits", language, {}),))
 
 
 def generate(server: str, plan: Plan, seed: int, follow: Follow | None = None) -> Result:

@@ -21,6 +21,8 @@ from .routes import DEFAULT_SERVER
 from .terminal import INTERRUPTED, note, say, tell_retry
 from .values import clean, to_json
 
+_MODE_HELP = "assisted: show the plan and ask; without a terminal nothing is made unless --run-anyway is given"
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0 when it did what was asked, 1 with a sentence on stderr otherwise, 130 after Ctrl-C."""
@@ -45,7 +47,9 @@ def parser() -> argparse.ArgumentParser:
     _command(commands, "run", _run, "start ComfyUI headless, make a picture, say why", _asks, _places)
     plan = _command(commands, "plan", _plan, "print the plan for a prompt; nothing is run", _asks, _places)
     plan.add_argument("--workflow", type=Path, help="also write the plan as a workflow of native nodes for the canvas")
-    generate = _command(commands, "generate", _generate, "make a picture on a running ComfyUI", _asks, _server)
+    generate = _command(commands, "generate", _generate, "make a picture on a running ComfyUI", _wishes, _server)
+    generate.add_argument("--mode", choices=[mode.value for mode in Mode], default="auto", help=_MODE_HELP)
+    generate.add_argument("--run-anyway", action="store_true", help="with --mode assisted: make the picture without asking")
     generate.add_argument("--seed", type=int, default=0)
     generate.add_argument("--output", type=Path, default=Path("output"), help="where pictures go (default: %(default)s)")
     _command(commands, "scan", _scan, "list the models on the disk and what they are", _places)
@@ -78,10 +82,14 @@ def _server(command: argparse.ArgumentParser) -> None:
 
 
 def _asks(command: argparse.ArgumentParser) -> None:
+    _wishes(command)
+    command.add_argument("--mode", choices=["auto", "manual"], default="auto")
+
+
+def _wishes(command: argparse.ArgumentParser) -> None:
     command.add_argument("--prompt", required=True, help="what you want to see")
     command.add_argument("--negative", help="what you do not want to see")
     command.add_argument("--priority", choices=[member.value for member in Priority], default="balanced")
-    command.add_argument("--mode", choices=["auto", "manual"], default="auto")
     command.add_argument("--checkpoint", help="model to use; part of its name is enough")
     command.add_argument("--width", type=int)
     command.add_argument("--height", type=int)
@@ -147,13 +155,26 @@ def _family(options: argparse.Namespace) -> int:
 def _generate(options: argparse.Namespace) -> int:
     from .api import generate, recommend
 
-    result = generate(options.server, recommend(options.server, request_of(options)), options.seed, tell_retry)
+    plan = recommend(options.server, request_of(options))
+    if options.mode == Mode.ASSISTED.value and not options.run_anyway and not _agreed(plan, options):
+        return 0
+    result = generate(options.server, plan, options.seed, tell_retry)
     pictures = [str(path) for path in result.save(free_name(options.output / f"{result.id}.png"))]
     if options.json:
         print(json.dumps({"id": result.id, "images": pictures, "plan": json.loads(to_json(result.plan))}))
     else:
         print("\n".join([result.explanation.get_full_explanation(Verbosity(options.verbosity)), *pictures]))
     return 0
+
+
+def _agreed(plan: Plan, options: argparse.Namespace) -> bool:
+    """Show the plan and ask; where nobody can answer, nothing is made."""
+    _print_plan(plan, options)
+    if options.json or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        note(say("assisted.waits", options.language))
+        return False
+    answer = input(say("assisted.ask", options.language)).strip().casefold()
+    return answer in say("assisted.yes", options.language).split()
 
 
 def free_name(path: Path) -> Path:

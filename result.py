@@ -34,7 +34,8 @@ class Explanation:
 @dataclass(frozen=True)
 class Result:
     """A finished generation. ``pictures`` are whole PNG files as bytes, plan and settings inside; ``warnings`` say what
-    went other than planned: memory ran out, and what was changed for the second try."""
+    went other than planned: memory ran out, and what was changed for the second try; or that no picture was made, because
+    the plan waits for consent."""
 
     generation: Generation
     pictures: tuple[bytes, ...]
@@ -64,7 +65,9 @@ class Result:
     def save(self, path: str | Path, save_metadata: bool = True, save_explanation: bool = False) -> list[Path]:
         """Write the pictures; several get numbers. Never overwrites. Without ``save_metadata`` the PNG holds
         pixels only; ``save_explanation`` adds a Markdown file beside the first. Raises ``UserError`` when a
-        file is there already."""
+        file is there already, and where there is a plan alone."""
+        if not self.pictures:
+            raise UserError("no_picture_made", self.language)
         target = Path(path).with_suffix(".png")
         names = [target, *(target.with_stem(f"{target.stem}_{number}") for number in range(2, len(self.pictures) + 1))]
         for name, raw in zip(names, self.pictures, strict=True):

@@ -10,6 +10,7 @@ DEFAULT_SERVER = "http://127.0.0.1:8188"  # where ComfyUI listens unless it is t
 PREFIX = "/intelligent_generation"
 PLAN_PATH = f"{PREFIX}/plan"
 ASSISTED_PATH = f"{PREFIX}/assisted"
+REVISE_PATH = f"{ASSISTED_PATH}/revise"
 MODELS_PATH = f"{PREFIX}/models"
 FAMILY_PATH = f"{PREFIX}/family"
 OPENAPI_PATH = f"{PREFIX}/openapi.json"
@@ -78,7 +79,7 @@ _HERE = Access.READ_HERE
 ROUTES: tuple[Route, ...] = (
     Route("POST", PLAN_PATH, "routes.plan", Access.SEND, None),
     _send(f"{ASSISTED_PATH}/suggest", "assisted_routes.suggest", "widgets", "linked"),
-    _send(f"{ASSISTED_PATH}/revise", "assisted_routes.revise", "plan", "edits"),
+    _send(REVISE_PATH, "assisted_routes.revise", "plan", "edits"),
     _send(f"{ASSISTED_PATH}/check", "assisted_routes.check", "widgets", "linked", "accepted"),
     _get(MODELS_PATH, "routes.models", "kind", "search"),
     _post(FAMILY_PATH, "routes.family", "kind", "name", "family"),
