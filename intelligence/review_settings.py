@@ -33,7 +33,7 @@ def _acting(plan: Plan) -> Iterator[str]:
     if family.scheduler_node is None:
         yield "scheduler"
     yield from () if plan.request.keeps_shape else SIZES
-    if family.shift_node is not None:
+    if family.shift_node is not None and settings.shift is not None:  # None is the model's own
         yield "shift"
     if family.clip_skip is not None or settings.clip_skip is not None:
         yield "clip_skip"
@@ -102,4 +102,6 @@ def _strengths(name: str, family: Family, row: Distillation | None) -> Range:
     if name == "cfg" and (row is not None or family.distilled or family.guidance):
         return 1.0, most
     bounds = [bound for each in family.cfg.values() for bound in each]
-    return min(bounds), max(bounds)
+    low, high = min(bounds), max(bounds)
+    around = low * float(table("settings")["offered"]["around"]) if low == high else 0.0
+    return low - around, high + around
