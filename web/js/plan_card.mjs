@@ -1,5 +1,5 @@
 // The compact card of a plan on its Auto Pipeline: where it stands, what it says in a line, and what can be done next.
-import { acceptAndRun, accept, backToAuto, onChange, recordOf, refresh, run, stateOf, suggest, takeBack } from "./reviewing.mjs";
+import { acceptAndRun, accept, backToAuto, judgeAgain, onChange, recordOf, refresh, run, stateOf, suggest, takeBack } from "./reviewing.mjs";
 import { cost, figure, standing } from "./plan_words.mjs";
 import { show } from "./showing.mjs";
 import { element, language, speaker } from "./speaking.mjs";
@@ -15,13 +15,13 @@ const say = speaker({
   en: {
     card: "Plan", suggest: "Suggest", anew: "Suggest anew", review: "Review", accept_run: "Accept and run", run: "Run", more: "More", less: "Back",
     always: "Accept always for this prompt", accept: "Accept without running", take_back: "Take back acceptance", auto: "Back to AUTO",
-    download: "Download missing models", busy: "Planning…", others: "+{n}",
+    download: "Download missing", busy: "Planning…", others: "+{n}",
     hint: "Suggest shows what would be made, before it is made. The first run does the same.",
   },
   es: {
     card: "Plan", suggest: "Sugerir", anew: "Sugerir de nuevo", review: "Revisar", accept_run: "Aceptar y ejecutar", run: "Ejecutar", more: "Más", less: "Volver",
     always: "Aceptar siempre para este prompt", accept: "Aceptar sin ejecutar", take_back: "Retirar la aceptación", auto: "Volver a AUTO",
-    download: "Descargar los modelos que faltan", busy: "Planificando…", others: "+{n}",
+    download: "Descargar lo que falta", busy: "Planificando…", others: "+{n}",
     hint: "Sugerir muestra lo que se haría antes de hacerlo. La primera ejecución hace lo mismo.",
   },
 });
@@ -107,7 +107,8 @@ function head(record, state) {
   return element("div", { class: "row" }, badge, element("span", { class: told.tone === "bad" ? "fault" : "quiet" }, told.text));
 }
 
-function body({ review }) {
+function body({ review, accepted }) {
+  if (!review && accepted) return []; // what is the matter with it is said below
   if (!review) return [element("p", { class: "quiet" }, say("hint"))];
   const on = review.loras.filter((each) => each.on);
   const chips = on.slice(0, FEW).map(({ title, name, strength }) => element("span", { class: "chip", title: name }, `${title || name} `, figure(strength)));
@@ -163,11 +164,11 @@ function ACTS(node, card) {
   };
 }
 
-// One verified download after the other, each confirmed; then the plan is looked at again.
+// One verified download after the other, each confirmed; those that no hub is known to have are searched for.
 export async function fetchMissing(node) {
-  const record = recordOf(node);
-  const { offerDownload } = await import("./downloading.mjs");
-  for (const wanted of record.verdict?.missing ?? []) await offerDownload(wanted);
-  record.judged = "";
+  const missing = recordOf(node).verdict?.missing ?? [], known = missing.filter(({ ref }) => ref);
+  const { offerDownload, offerMissing } = await import("./downloading.mjs");
+  if (!known.length) offerMissing(missing);
+  for (const wanted of known) await offerDownload(wanted);
+  judgeAgain(node);
 }
-

@@ -9,20 +9,21 @@ import { element, speaker } from "./speaking.mjs";
 
 const SCORES = ["semantic", "keyword", "popularity", "history"];
 const STEP = 0.05;
+const FEW_WORDS = 8; // trigger words shown at first
 const WIDEST = 2; // the slider's reach where a LoRA says nothing of its own
 
 const say = speaker({
   en: {
-    title: "LoRAs", none: "No LoRA fits this prompt well enough.", drop: "Drag a LoRA from the library here to use it.", strength: "Strength of {name}",
+    title: "LoRAs", none: "No LoRA fits this prompt well enough.", drop: "Drag a LoRA from the library here to use it.", all_words: "+{count} words", strength: "Strength of {name}",
     strength_label: "Strength", on: "Use {name}", semantic: "Meaning", keyword: "Words", popularity: "Popular", history: "Your ratings",
     scores: "Why {name}: scores from 0 to 100", triggers: "Trigger words of {name}", off: "Switched off", recommended: "Recommended: {value}", proposed: "Proposed: {value}",
     misses: "Not used: {count}", add: "Use too", instead: "Use instead of…", instead_label: "Use {name} instead of", add_label: "Use {name} too",
     distillation: "few steps", nsfw: "NSFW", covers: "Covers: {words}", relevance: "Fits {percent} %", unasked: "not asked", more: "More reasons",
   },
   es: {
-    title: "LoRA", none: "Ningún LoRA encaja lo bastante con este prompt.", drop: "Arrastre aquí un LoRA de la biblioteca para usarlo.", strength: "Intensidad de {name}",
-    strength_label: "Intensidad", on: "Usar {name}", semantic: "Significado", keyword: "Palabras", popularity: "Popularidad", history: "Sus notas",
-    scores: "Por qué {name}: puntuaciones de 0 a 100", triggers: "Palabras de activación de {name}", off: "Apagado", recommended: "Recomendada: {value}", proposed: "Propuesta: {value}",
+    title: "LoRA", none: "Ninguna LoRA encaja lo bastante con este prompt.", drop: "Una LoRA de la biblioteca se puede arrastrar hasta aquí para usarla.", all_words: "+{count} palabras", strength: "Intensidad de {name}",
+    strength_label: "Intensidad", on: "Usar {name}", semantic: "Significado", keyword: "Palabras", popularity: "Popularidad", history: "Valoraciones",
+    scores: "Por qué {name}: puntuaciones de 0 a 100", triggers: "Palabras de activación de {name}", off: "Apagada", recommended: "Recomendada: {value}", proposed: "Propuesta: {value}",
     misses: "Sin usar: {count}", add: "Usar también", instead: "Usar en lugar de…", instead_label: "Usar {name} en lugar de", add_label: "Usar {name} también",
     distillation: "pocos pasos", nsfw: "NSFW", covers: "Cubre: {words}", relevance: "Encaja al {percent} %", unasked: "sin consultar", more: "Más razones",
   },
@@ -38,7 +39,8 @@ export function loras(node) {
   const showCards = keyedList(list, (card) => loraCard(node, card)), showMisses = keyedList(misses, (card) => missCard(node, card));
   const stayed = new Set(); // what was switched off here keeps its place, so that it can be switched on again
   acceptDrops(place, node);
-  const update = ({ review }) => {
+  const update = ({ review, base }) => {
+    if (review === base) stayed.clear();
     for (const { name, on } of review.loras) if (on) stayed.add(name);
     const rows = rowsOf(review, stayed);
     const left = review.near_misses.filter(({ name }) => !stayed.has(name));
@@ -169,7 +171,9 @@ function scoreBars(label) {
 
 function triggerChips(node, name, label) {
   const list = element("div", { class: "chips", role: "group", "aria-label": say("triggers", { name: label }) });
-  let words = [];
+  const more = element("button", { type: "button", class: "bare small" });
+  let words = [], isAll = false;
+  more.addEventListener("click", () => ((isAll = true), (more.hidden = true), show(words, ({ word }) => word), list.querySelectorAll("button")[FEW_WORDS]?.focus()));
   const show = keyedList(list, ({ word }) => {
     const chip = element("button", { type: "button", class: "chip" }, word);
     chip.addEventListener("click", () => {
@@ -183,9 +187,11 @@ function triggerChips(node, name, label) {
     if (recordOf(node).pending) return; // what was just pressed is still being asked
     words = triggers;
     list.hidden = !triggers.length;
-    show(triggers, ({ word }) => word);
+    show(triggers.filter(({ on }, at) => on || isAll || at < FEW_WORDS), ({ word }) => word);
+    more.hidden = isAll || list.children.length >= triggers.length;
+    setText(more, say("all_words", { count: triggers.length - list.children.length }));
   };
-  return { element: list, update };
+  return { element: element("div", {}, list, more), update };
 }
 
 // ---------------------------------------------------------------------------- those not taken

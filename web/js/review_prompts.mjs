@@ -7,7 +7,7 @@ const ROWS = 3;
 
 const say = speaker({
   en: { prompt: "Prompt as sent", negative: "Negative prompt", ignored: "This model takes no notice of it with these settings.", marked: "Marked: trigger words of the LoRAs." },
-  es: { prompt: "Prompt tal como se envía", negative: "Prompt negativo", ignored: "Con estos ajustes, este modelo no lo tiene en cuenta.", marked: "Marcado: palabras de activación de los LoRA." },
+  es: { prompt: "Prompt tal como se envía", negative: "Prompt negativo", ignored: "Con estos ajustes, este modelo no lo tiene en cuenta.", marked: "Marcado: palabras de activación de las LoRA." },
 });
 
 export function prompts(node) {

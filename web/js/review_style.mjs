@@ -26,7 +26,7 @@ export const STYLE = `
 .iig.review .card { padding: 0.5rem 0.6rem; gap: 0.45rem; }
 .iig.review .iig-banner { border: 1px solid currentColor; border-radius: 0.5rem; padding: 0.5rem 0.6rem; display: flex; flex-direction: column; gap: 0.4rem; }
 .iig.review .iig-banner.warn { color: #d97706; } .iig.review .iig-banner.bad { color: var(--error-text, #f87171); }
-.iig.review .iig-banner > p { color: var(--input-text); }
+.iig.review .iig-banner p { color: var(--input-text); }
 .iig.review .iig-concepts { display: grid; grid-template-columns: max-content 1fr; gap: 0.25rem 0.6rem; align-items: baseline; margin: 0; }
 .iig.review .iig-concepts dd { margin: 0; }
 .iig.review .iig-lora-top { display: flex; gap: 0.6rem; align-items: center; }

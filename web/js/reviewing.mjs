@@ -1,6 +1,7 @@
 // The plan under review of every Auto Pipeline: suggested, edited, accepted, gone stale. One record a node, kept in this
 // tab; what is not accepted yet outlives a reload (draft.mjs), what is accepted lies in the workflow (`accepted_plan`).
 import { app } from "../../../scripts/app.js";
+import { api } from "../../../scripts/api.js";
 import { captureState, forget, keep, kept } from "./draft.mjs";
 import { setWidget, valuesOf, widget } from "./node_values.mjs";
 import { show } from "./showing.mjs";
@@ -9,10 +10,11 @@ import { ask, speaker, toast } from "./speaking.mjs";
 const EDIT_MS = 250; // edits that follow each other this closely are one question
 const ASIDE = ["seed", "language", "verbosity", "accepted_plan", "run_anyway", "reader"]; // a plan does not depend on these
 const records = new WeakMap();
+const lacking = new Set(); // nodes whose plans name models that are not here
 
 const say = speaker({
   en: { refused: "No plan was made", first: "Press Suggest first: there is no plan to accept yet." },
-  es: { refused: "No se hizo ningún plan", first: "Primero pulse Sugerir: aún no hay ningún plan que aceptar." },
+  es: { refused: "No se hizo ningún plan", first: "Antes hace falta Sugerir: aún no hay ningún plan que aceptar." },
 });
 
 // {node, base: the review that edits start from, review: as edited, edits, accepted: the widget's text, always, verdict: what
@@ -228,7 +230,7 @@ export function refresh(node) {
 
 function restore(record, accepted) {
   record.judged = "";
-  tell(record, { accepted, always: isAlways(accepted), base: null, review: null, edits: {}, verdict: null });
+  tell(record, { accepted, always: isAlways(accepted), base: null, review: null, edits: {}, pending: null, verdict: null });
   recall(record);
 }
 
@@ -254,6 +256,7 @@ async function check(record, question = questionOf(record.node)) {
     const verdict = asRun(await ask("/assisted/check", { widgets: values, linked, accepted }), values.mode);
     if (record.judged !== question) return;
     const shown = record.review || !verdict.review ? {} : { base: verdict.review, review: verdict.review };
+    lacking[verdict.state === "missing" ? "add" : "delete"](record.node);
     tell(record, { verdict, busy: "", ...shown });
   } catch (fault) {
     tell(record, { busy: "", fault: { at: "check", message: fault.message } });
@@ -264,3 +267,12 @@ async function check(record, question = questionOf(record.node)) {
 function asRun(verdict, mode) {
   return verdict.state === "stale" && mode !== "assisted" ? { ...verdict, state: "valid", said: [] } : verdict;
 }
+
+// Look at the plan anew: a model it lacked may have come.
+export function judgeAgain(node) {
+  recordOf(node).judged = "";
+}
+
+api.addEventListener("intelligent_generation.download", ({ detail }) => {
+  if (detail.state === "done") for (const node of lacking) judgeAgain(node);
+});
