@@ -9,7 +9,7 @@ IN_ENVIRONMENT = $(PYTHON) bootstrap.py python
 WORKERS ?= $(shell $(PYTHON) -c "import os; print(min(os.cpu_count() or 1, 3))")
 CHECKED = .check/intelligent_generation
 
-.PHONY: run test check golden bench
+.PHONY: run test check golden bench pictures
 
 run:
 	@$(PYTHON) bootstrap.py run --prompt "$$IIG_PROMPT"
@@ -31,3 +31,7 @@ golden:
 bench:
 	@$(IN_ENVIRONMENT) bench/scan.py --quick
 	@$(IN_ENVIRONMENT) bench/recommend_speed.py
+
+# Thumbnails of the templates and the pictures of README, to be looked at before they are committed.
+pictures:
+	@IIG_THUMBNAILS=1 $(IN_ENVIRONMENT) -m pytest tests/canvas/test_templates.py tests/canvas/readme_pictures.py
