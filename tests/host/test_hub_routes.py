@@ -23,7 +23,7 @@ from pack.files import write_whole
 from pack.hub.answers import Answers, Asked
 from pack.hub.previews import as_webp, key_of
 from pack.plan import Kind
-from pack.routes import GUARD_HEADER, HUB_PATH, PREFIX, ROUTES
+from pack.routes import ACT_PATH, GUARD_HEADER, HUB_PATH, PREFIX, RATE_PATH, ROUTES
 from pack.serve import Server, serving
 
 from ..openapi import SPEC, answer_schema, body_schema, faults, operations
@@ -334,6 +334,56 @@ def test_settings_change_and_offline_means_offline(hub: Hubs) -> None:
         assert not hub.post(path, offline=False)["options"]["offline"]
 
 
+def test_the_library_is_filtered_sorted_and_told_page_by_page(hub: Hubs) -> None:
+    for number in range(3):
+        (hub.models / "loras" / f"shelf{number}.safetensors").write_bytes(lora(f"shelf{number}", 1000 * (number + 1)))
+    wait_until(lambda: hub.hub("library", search="shelf")["total"] == 3, 10)
+    found = hub.hub("library", kind="loras", search="shelf", sort="size", limit=2, look="false")
+    assert [each["name"] for each in found["files"]] == ["shelf2.safetensors", "shelf1.safetensors"] and found["total"] == 3
+    [last] = hub.hub("library", kind="loras", search="shelf", sort="size", offset=2, look="false")["files"]
+    assert last["name"] == "shelf0.safetensors" and last["uses"] == 0 and last["stars"] is None
+    assert found["kinds"]["loras"] >= 3 and found["families"][0] == {**found["families"][0], "id": "sd15", "label": "SD 1.5"}
+    assert hub.hub("library", search="shelf", family="sdxl", look="false")["total"] == 0
+    assert hub.hub("library", search="shelf", only=["triggers", "newer"], look="false")["total"] == 0
+    assert hub.get(f"{HUB_PATH}/library", 400, sort="best")["error"] == "not_a_choice"
+    assert hub.get(f"{HUB_PATH}/library", 400, only="shiny")["error"] == "not_a_choice"
+
+
+def test_what_was_made_and_rated_is_told_of_its_files(hub: Hubs) -> None:
+    plan = hub.post(f"{PREFIX}/plan", prompt="a castle", checkpoint="toy_sd15.safetensors")
+    for number, stars in enumerate((5, 4, None)):
+        body = {"generation": {"plan": plan, "seed": number, "id": f"shown{number}"}}
+        hub.post(RATE_PATH, **body, overall=stars) if stars else hub.post(ACT_PATH, **body, action="saved")
+    known = {"kind": "checkpoints", "search": "toy_sd15", "sort": "rated"}
+    wait_until(lambda: hub.hub("library", **known)["files"][0]["uses"] == 3, 15)
+    row = hub.hub("library", **known)["files"][0]
+    assert (row["stars"], row["rated"]) == (4.5, 2)
+    assert hub.hub("file", kind="checkpoints", name="toy_sd15.safetensors")["file"]["uses"] == 3
+
+
+def test_where_a_file_lies_is_told_here(hub: Hubs) -> None:
+    told = hub.hub("place", kind="checkpoints", name="toy_sd15.safetensors")
+    assert Path(told["path"]).samefile(hub.models / "checkpoints" / "toy_sd15.safetensors")
+    assert Path(told["folder"]).samefile(hub.models / "checkpoints")
+    assert hub.get(f"{HUB_PATH}/place", 404, kind="loras", name="../../etc/passwd")["error"] == "file_not_listed"
+
+
+def test_a_search_may_name_a_family_and_an_offer_names_its_file(hub: Hubs) -> None:
+    added = offered(hub, "gingham", lora("gingham"))
+    other = offered(hub, "gingham xl", lora("gingham xl"), version={"baseModel": "SDXL 1.0"})
+    found = hub.hub("search", text="gingham", hub="civitai", family="sd15")["results"]
+    assert added.ref in {each["ref"] for each in found} and other.ref not in {each["ref"] for each in found}
+    assert hub.get(f"{HUB_PATH}/search", 400, family="cubism")["error"] == "unknown_family"
+    told = hub.hub("offer", ref=added.ref)
+    assert told["chosen"] == told["files"][0]["ref"] == f"{added.ref}#{added.file_ids['gingham.safetensors']}"
+
+
+def test_a_picture_that_is_not_there_may_be_nothing(hub: Hubs) -> None:
+    query = {"kind": "loras", "name": "no such file.safetensors", "quiet": "true"}
+    answer = requests.get(f"{hub.server.url}{HUB_PATH}/preview", params=query, timeout=30)
+    assert answer.ok and not answer.content and answer.headers["Cache-Control"] == "no-store"
+
+
 # --------------------------------------------------------------------------- refusals
 
 
@@ -377,7 +427,7 @@ def test_what_a_body_must_hold_is_asked_for(hub: Hubs, route: Any) -> None:
 
 
 def test_settings_and_downloads_are_shown_here_only(hub: Hubs) -> None:
-    for path in ("settings", "downloads", "recognise"):
+    for path in ("settings", "downloads", "recognise", "place"):
         told = hub.get(f"{HUB_PATH}/{path}", 403, headers={"X-Forwarded-For": "192.168.1.7"}, language="es")
         assert told["error"] == "request_from_elsewhere" and "ordenador" in told["message"]
 
