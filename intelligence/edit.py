@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from math import isfinite
 from typing import Any
 
 from ..data.families import distillations, families
@@ -129,9 +130,10 @@ def _value(name: str, value: Value, machine: Machine, language: str) -> Any:
     if name in _NAMES and isinstance(value, str):
         available = machine.samplers if name == "sampler" else machine.schedulers
         return recognise(name, value, available, language)
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and value == value
-    if name in _NAMES or not is_number or (name in _WHOLE and value != int(value)):
+    if name in _NAMES or isinstance(value, (bool, str)) or value is None or not isfinite(value):
         raise BadRequest("out_of_range", language, faults=f"{name} {str(value)[:40]!r}")
+    if name in _WHOLE and value != int(value):
+        raise BadRequest("out_of_range", language, faults=f"{name} {value}")
     if name in ("width", "height"):
         return round(int(value) / SIDE_GRAIN) * SIDE_GRAIN
     return int(value) if name in _WHOLE else float(value)

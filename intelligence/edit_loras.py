@@ -189,7 +189,14 @@ def _left_out(plan: Plan) -> list[LoraChoice]:
 
 
 def _entry(choice: LoraChoice) -> Reason | None:
-    return next((reason for reason in choice.reasons if reason.key == IN), None)
+    """That the person put it in, and how it stood before; ``None`` where a plan from elsewhere does not tell it whole."""
+    return next((reason for reason in choice.reasons if reason.key == IN and _is_whole(reason.values)), None)
+
+
+def _is_whole(before: Mapping[str, Any]) -> bool:
+    numbers, why_not = [before.get(name) for name in ("place", "planned", "planned_clip")], before.get("why_not")
+    known = isinstance(why_not, list) and all(isinstance(each, dict) and each.keys() == {"key", "values"} for each in why_not)
+    return known and all(isinstance(number, (int, float)) for number in numbers)
 
 
 def _taken_out(choice: LoraChoice) -> LoraChoice:

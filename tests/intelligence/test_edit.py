@@ -281,3 +281,14 @@ def test_many_edits_each_on_top_of_the_last_stay_small() -> None:
         plan = apply_edits(plan, edits, PLACE)
         sizes.append(len(to_json(plan)))
     assert abs(sizes[-1] - sizes[0]) < 100
+
+
+@pytest.mark.parametrize(
+    "before", [{}, {"place": "x"}, {"why_not": 3}, {"why_not": [1], "place": 1, "planned": 1, "planned_clip": 1}]
+)
+def test_a_plan_that_was_tampered_with_can_be_edited_all_the_same(before: dict) -> None:
+    plan = apply_edits(planned(), Edits(loras=(LoraEdit("clay"),)), PLACE)
+    (choice,) = plan.loras
+    odd = replace(choice, reasons=(replace(choice.reasons[0], values={"name": "clay.safetensors", **before}),))
+    edited = apply_edits(replace(plan, loras=(odd,)), Edits(loras=()), PLACE)
+    assert edited.loras == () and "clay.safetensors" in {each.use.name for each in edited.near_misses}
