@@ -46,7 +46,7 @@ export function ratingBar({ id, generation, standing }, onChange = () => {}) {
   });
   open.setAttribute("aria-expanded", "false");
   open.removeAttribute("aria-pressed");
-  line.append(open);
+  line.append(open, line.iigLast);
   bar.append(line, more);
   bar.iigDraw = () => parts.forEach((part) => part.iigDraw());
   bar.iigDraw();
@@ -72,7 +72,8 @@ function mainLine(id) {
   const again = toggle("pi-refresh", "regenerate", () => import("./regenerating.mjs").then(({ regenerate }) => regenerate(id)));
   const back = toggle("pi-undo", "undo", () => undo(id));
   for (const plain of [again, back]) plain.removeAttribute("aria-pressed");
-  line.append(stars, like, dislike, favourite, again, back);
+  line.append(stars, like, dislike, favourite, again);
+  line.iigLast = back; // behind what is always there, so that nothing moves when it comes
   line.iigDraw = () => {
     stars.iigDraw();
     press(like, "pi-thumbs-up", ratingOf(id).overall === LIKE);

@@ -26,7 +26,7 @@ const STYLE = `
 .iig-recent .grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(13.5rem, 1fr)); gap: 0.6rem; }
 .iig-recent .head { position: sticky; top: 0; z-index: 1; background: var(--comfy-menu-bg); padding: 0.5rem 0; display: flex; flex-direction: column; gap: 0.4rem; }
 .iig-recent .filter { display: flex; flex-wrap: wrap; gap: 0.3rem; }
-.iig-recent .shot { position: relative; padding: 0; border: 0; background: var(--border-color); border-radius: 0.4rem; overflow: hidden; aspect-ratio: 1; display: block; width: 100%; }
+.iig-recent .shot { position: relative; padding: 0; border: 0; background: var(--border-color); border-radius: 0.4rem; overflow: hidden; aspect-ratio: 4 / 3; display: block; width: 100%; }
 .iig-recent .shot img { width: 100%; height: 100%; object-fit: contain; display: block; }
 .iig-recent .shot .absent { position: absolute; inset: 0; display: grid; place-items: center; padding: 0.5rem; z-index: -1; }
 .iig-recent .prompt { display: -webkit-box; -webkit-line-clamp: 3; -webkit-box-orient: vertical; overflow: hidden; overflow-wrap: anywhere; }

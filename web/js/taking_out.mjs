@@ -1,5 +1,6 @@
 // Pictures that leave the page: what is downloaded counts as saved, what is copied or exported as shared, whichever button or
 // menu did it.
+import { app } from "../../../scripts/app.js";
 import { act } from "./standings.mjs";
 import { speaker, toast } from "./speaking.mjs";
 import { pictureUrl } from "./pictures.mjs";
@@ -16,7 +17,6 @@ const say = speaker({
 });
 const MOST_KEPT = 2000;
 const COPY = new Set(["Copy Image", "Copiar Imagen", "Copiar imagen"]); // as ComfyUI names it in its menus
-const SAVE = new Set(["Save Image", "Guardar Imagen", "Guardar imagen"]);
 
 const ids = new Map(); // "type/subfolder/filename" → generation
 let watching = false;
@@ -29,6 +29,7 @@ export function remember(image, id) {
   if (watching) return;
   watching = true;
   document.addEventListener("click", noticeDownload, true); // ComfyUI saves by a link that it makes and clicks
+  document.addEventListener("click", noticeEntry, true);
 }
 
 function keyOf({ filename, subfolder = "", type = "output" }) {
@@ -43,7 +44,7 @@ function noticeDownload({ target }) {
   if (id) act(id, "saved");
 }
 
-// "Copy Image" in a node's menu: classic menus by their entries, newer ones by what is clicked while the node is selected.
+// "Copy Image" in a node's classic menu: the entry itself is followed.
 export function watchCopies(node, idNow) {
   const before = node.getExtraMenuOptions;
   node.getExtraMenuOptions = function (canvas, options) {
@@ -65,11 +66,12 @@ function note(id, action) {
   if (id) act(id, action);
 }
 
-// Which of ComfyUI's own menu entries this text is: "shared", "saved", or neither.
-export function actionNamed(text) {
-  const label = text.trim();
-  if (COPY.has(label)) return "shared";
-  return SAVE.has(label) ? "saved" : null;
+// The menu of Nodes 2.0 asks no node for its entries: there the selected node is meant.
+function noticeEntry({ target }) {
+  const entry = target.closest?.("[role=menuitem]");
+  if (!entry || !COPY.has(entry.textContent.trim())) return;
+  const nodes = Object.values(app.canvas?.selected_nodes ?? {});
+  if (nodes.length === 1) note(nodes[0].iigRating?.id, "shared");
 }
 
 // --------------------------------------------------------------------------- the buttons of our own
