@@ -89,8 +89,11 @@ function line(step, acts) {
 }
 
 function button({ key, do: act, about }, acts) {
-  const only = about.only ? { only: [about.only] } : {};
-  const does = { again: acts.again, settings: openSettings, search: () => show("hub", { text: "", ...about }), library: () => show("library", { ...about, ...only }) }[act];
+  const only = about.only ? { only: [about.only] } : {}, base = about.base_model ? [about.base_model] : [];
+  const does = {
+    again: acts.again, settings: openSettings, library: () => show("library", { ...about, ...only }),
+    search: () => show("hub", { search: { search: "", kind: about.kind, base_models: base } }),
+  }[act];
   if (!does) return null;
   const made = element("button", { type: "button", "data-step": key }, say(act));
   made.addEventListener("click", does);
