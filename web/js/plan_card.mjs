@@ -62,7 +62,7 @@ function cardOn(node) {
   sized.observe(inner);
   card.forget = () => (stop(), sized.disconnect());
   card.draw();
-  for (const event of ["pointerdown", "wheel", "keydown"]) inner.addEventListener(event, (each) => event === "wheel" || each.stopPropagation());
+  for (const event of ["pointerdown", "keydown"]) inner.addEventListener(event, (each) => each.stopPropagation()); // not the canvas's
   return card;
 }
 
