@@ -5,7 +5,6 @@ import { offerDownload } from "./downloading.mjs";
 import { strip } from "./downloads_strip.mjs";
 import { onDownload } from "./following.mjs";
 import { HUBS, hubCard, hubName } from "./hub_card.mjs";
-import { openOffer } from "./hub_details.mjs";
 import { KINDS, kindName } from "./kinds.mjs";
 import { fileSize } from "./sizes.mjs";
 
@@ -140,6 +139,10 @@ class View {
 
 function counted(count) {
   return count === 1 ? say("one") : count ? say("found", { count }) : say("none");
+}
+
+async function openOffer(offer) {
+  (await import("./hub_details.mjs")).openOffer(offer);
 }
 
 function query(wish, cursors) {

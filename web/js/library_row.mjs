@@ -1,7 +1,6 @@
 // One local model as a row of the library: what it is, for what, how often used and how liked; dragged, used, looked into.
 import { element, speaker } from "./speaking.mjs";
 import { copy } from "./copying.mjs";
-import { offerDownload } from "./downloading.mjs";
 import { draggable } from "./dragging.mjs";
 import { licenceWord } from "./licence.mjs";
 import { previewUrl } from "./pictures.mjs";
@@ -141,7 +140,7 @@ function badges(row, title) {
   if (row.nsfw) badge("warn", "nsfw");
   if (row.newer && row.hub_id) {
     const newer = element("button", { type: "button", class: "badge warn", "aria-label": say("get_newer", { name: title }) }, say("newer"));
-    newer.addEventListener("click", () => offerDownload(newerRef(row)));
+    newer.addEventListener("click", async () => (await import("./downloading.mjs")).offerDownload(newerRef(row)));
     made.push(newer);
   }
   return made;

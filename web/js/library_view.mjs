@@ -1,9 +1,8 @@
 // The view of local models: searched, filtered and sorted by the server, shown by a list that holds only what is seen.
-import { element, speaker } from "./speaking.mjs";
+import { element, language, speaker } from "./speaking.mjs";
 import { strip } from "./downloads_strip.mjs";
 import { onDownload } from "./following.mjs";
 import { KINDS, kindName } from "./kinds.mjs";
-import { openDetails } from "./library_details.mjs";
 import { Pages } from "./library_pages.mjs";
 import { modelRow, ROW_HEIGHT, STYLE } from "./library_row.mjs";
 import { recognising } from "./recognising.mjs";
@@ -48,7 +47,7 @@ class View {
   #complete = true;
   #closed = false;
   #closing = [];
-  #acts = { details: (row) => openDetails(row, this.#families, () => this.load(false)), use };
+  #acts = { details: async (row) => (await import("./library_details.mjs")).openDetails(row, this.#families, () => this.load(false)), use };
 
   constructor(wanted) {
     wish = wanted;
@@ -110,7 +109,7 @@ class View {
     options(this.kinds, KINDS.map((kind) => [kind, say("counted", { name: kindName(kind), count: told.kinds[kind] })]), wish.kind);
     const held = told.families.filter(({ id, files }) => files || id === wish.family);
     options(this.families, [["", say("all_families")], ...held.map(({ id, label, files }) => [id, say("counted", { name: label || say("unknown"), count: files })])], wish.family);
-    const count = told.total === 1 ? say("one") : say("found", { count: told.total.toLocaleString() });
+    const count = told.total === 1 ? say("one") : say("found", { count: told.total.toLocaleString(language()) });
     this.status.textContent = !told.complete ? say("looking") : told.total ? count : say("none");
   }
 

@@ -23,7 +23,7 @@ export function recognising(ended) {
   const bar = element("div", { class: "bar", role: "progressbar", "aria-label": say("progress"), "aria-valuemin": 0, "aria-valuemax": 100 }, filled);
   const stop = button("stop", "", () => post("/hub/recognise/stop"));
   const place = element("div", { role: "status" }, element("div", { class: "row" }, told, stop), bar);
-  const buttons = [button("recognise", "recognise_hint", () => post("/hub/recognise")), button("updates", "updates_hint", () => post("/hub/recognise", { updates: true, refresh: true }))];
+  const buttons = [button("recognise", "recognise_hint", () => post("/hub/recognise")), button("updates", "updates_hint", () => post("/hub/recognise", { updates: true }))];
   let running = false;
   const show = (state) => {
     place.hidden = !state.running;
