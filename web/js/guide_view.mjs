@@ -110,7 +110,7 @@ function firstModels(wanted, again) {
 
 function offer(wanted, again) {
   const size = wanted.size_bytes ? gib(wanted.size_bytes) : "";
-  const get = element("button", { type: "button" }, say(size ? "download_sized" : "download", { name: wanted.name, size }));
+  const get = element("button", { type: "button", style: "overflow-wrap:anywhere" }, say(size ? "download_sized" : "download", { name: wanted.name, size }));
   get.addEventListener("click", async () => {
     const { offerDownload } = await import("./downloading.mjs");
     if (await offerDownload(wanted)) again();
