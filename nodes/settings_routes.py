@@ -111,7 +111,7 @@ def _fixed() -> dict[str, list[str]]:
     from ..memory import options as memory
 
     folder = host.data_folder()
-    pairs = {
+    pairs: dict[str, tuple[Any, Any]] = {
         "reading": (read_options(folder), read_options(folder, {})),
         "hub": (hub.read_options(folder), hub.read_options(folder, {})),
         "learning": (learning.read_options(folder), learning.read_options(folder, {})),
