@@ -1,6 +1,6 @@
 // The downloads at the top of a view: what comes in, how far, how fast; each can be paused, resumed, cancelled, taken off.
 import { element, speaker, toast } from "./speaking.mjs";
-import { act, downloads, isOver, onDownload } from "./following.mjs";
+import { act, downloads, isOver, onDownload, refusal } from "./following.mjs";
 import { fileSize, span, speed } from "./sizes.mjs";
 
 const say = speaker({
@@ -22,12 +22,14 @@ const ENDED = new Set(["done", "have_it", "cancelled"]);
 // → {element, close()}
 export function strip() {
   const list = element("ul", {}), place = element("section", { class: "card", "aria-label": say("title") }), rows = new Map();
+  const refused = element("p", { class: "quiet" }); // from another computer
   const clear = element("button", { type: "button", class: "bare" }, say("clear"));
   clear.addEventListener("click", () => Promise.all(downloads().filter(({ state }) => ENDED.has(state)).map((each) => tried(each, "forget"))));
-  place.append(element("div", { class: "row" }, element("h3", {}, say("title")), clear), list);
+  place.append(element("div", { class: "row" }, element("h3", {}, say("title")), clear), refused, list);
   const draw = () => {
     const all = downloads();
-    place.hidden = !all.length;
+    place.hidden = !all.length && !refusal();
+    refused.textContent = refusal() ?? "";
     clear.hidden = !all.some(({ state }) => ENDED.has(state));
     for (const [id, row] of rows) if (!all.some((each) => each.id === id)) row.element.remove(), rows.delete(id);
     for (const each of all) {

@@ -1,5 +1,4 @@
 // The view of the hubs: what a run lacks, a search over all of them, and the downloads.
-import { app } from "../../../scripts/app.js";
 import { ask, element, speaker } from "./speaking.mjs";
 import { offerDownload } from "./downloading.mjs";
 import { strip } from "./downloads_strip.mjs";
@@ -70,9 +69,9 @@ class View {
       kept.results = cursors ? [...kept.results, ...told.results] : told.results;
       kept.cursors = told.cursors;
       this.#show(told.results, Boolean(cursors));
-      this.status.replaceChildren(element("p", { class: "quiet" }, counted(kept.results.length)), ...told.trouble.map(({ error, message }) => trouble(error, message)));
+      this.status.replaceChildren(element("p", { class: "quiet" }, counted(kept.results.length)), ...troubles(told.trouble));
     } catch (fault) {
-      if (fault.name !== "AbortError") this.status.replaceChildren(trouble(fault.code, fault.message));
+      if (fault.name !== "AbortError") this.status.replaceChildren(...troubles([{ error: fault.code, message: fault.message }]));
     }
   }
 
@@ -153,11 +152,11 @@ function query(wish, cursors) {
   return made;
 }
 
-// What kept a hub from answering, with the way to the settings where these would help.
-function trouble(code, message) {
-  const told = element("p", { class: "fault", role: "alert" }, message);
-  if (!SETTLED_BY_SETTINGS.test(code)) return told;
-  return element("div", {}, told, button(say("settings"), () => app.extensionManager.command.execute("Comfy.ShowSettingsDialog")));
+// What kept hubs from answering, {error, message} each, with the way to the settings where these would help.
+function troubles(faults) {
+  const told = faults.map(({ message }) => element("p", { class: "fault", role: "alert" }, message));
+  const mends = faults.some(({ error }) => SETTLED_BY_SETTINGS.test(error));
+  return [...told, ...(mends ? [button(say("settings"), async () => (await import("./opening_settings.mjs")).openSettings())] : [])];
 }
 
 function button(text, act) {

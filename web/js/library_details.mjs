@@ -7,7 +7,7 @@ import { kindName } from "./kinds.mjs";
 import { newerRef, strengthText } from "./library_row.mjs";
 import { licenceWord } from "./licence.mjs";
 import { picture, previewUrl } from "./pictures.mjs";
-import { fileSize, many } from "./sizes.mjs";
+import { fileSize, many, number } from "./sizes.mjs";
 import { intoPlan, ontoCanvas } from "./using.mjs";
 
 const say = speaker({
@@ -70,7 +70,7 @@ function facts(file, families) {
   const label = families.find(({ id }) => id === file.family)?.label ?? file.family ?? "";
   const told = {
     kind: kindName(file.kind), name: file.name, family: label && `${label} (${Math.round(100 * file.confidence)} %)`, base_model: file.base_model, version: file.version, creator: file.creator,
-    size: fileSize(file.size_bytes), licence: licenceWord(file.licence), strength: strengthText(file.strength), used: (file.uses || file.rated) && say("uses", { count: file.uses, stars: file.stars === null ? "–" : file.stars.toFixed(1) }),
+    size: fileSize(file.size_bytes), licence: licenceWord(file.licence), strength: strengthText(file.strength), used: (file.uses || file.rated) && say("uses", { count: file.uses, stars: file.stars === null ? "–" : number(file.stars, 1) }),
     sha256: file.sha256 && (file.verification === "verified" ? say("verified", { sum: file.sha256 }) : file.sha256), dtype: file.dtype, architecture: file.architecture, hub_id: file.hub_id,
     downloads: file.downloads ? many(file.downloads) : "",
   };

@@ -4,7 +4,7 @@ import { copy } from "./copying.mjs";
 import { draggable } from "./dragging.mjs";
 import { licenceWord } from "./licence.mjs";
 import { previewUrl } from "./pictures.mjs";
-import { fileSize } from "./sizes.mjs";
+import { fileSize, number, plain } from "./sizes.mjs";
 
 export const ROW_HEIGHT = 100; // pixels
 const MOST_TRIGGERS = 4;
@@ -24,6 +24,7 @@ const say = speaker({
 });
 
 export const STYLE = `
+.iig-small { gap: 0.3rem !important; } .iig-small button { font-size: 0.78rem; padding: 0.2rem 0.45rem !important; }
 .iig-model { display: flex; gap: 0.6rem; padding: 6px 4px; border-bottom: 1px solid var(--border-color); overflow: hidden; align-items: flex-start; }
 .iig-model .body { flex: 1; min-width: 0; display: flex; flex-direction: column; gap: 2px; }
 .iig-model .line { display: flex; gap: 0.4rem; align-items: center; min-width: 0; white-space: nowrap; overflow: hidden; }
@@ -37,7 +38,7 @@ export const STYLE = `
 export function strengthText({ minimum, recommended, maximum }) {
   if (recommended == null && minimum == null) return "";
   const best = recommended ?? minimum;
-  return minimum != null && maximum != null && minimum !== maximum ? say("span", { best, low: minimum, high: maximum }) : String(best);
+  return minimum != null && maximum != null && minimum !== maximum ? say("span", { best: plain(best), low: plain(minimum), high: plain(maximum) }) : plain(best);
 }
 
 // `labels` names families by id; `acts` is {details(row), use(row)}; `spare` is a row made before, to be filled anew. Its parts
@@ -127,7 +128,7 @@ function about(row, labels) {
 function standing(row) {
   const strength = strengthText(row.strength);
   const parts = [strength && row.kind === "loras" ? say("strength", { best: strength }) : "", row.uses ? say("uses", { count: row.uses }) : ""];
-  if (row.stars !== null) parts.push(say("stars", { stars: row.stars.toFixed(1) }));
+  if (row.stars !== null) parts.push(say("stars", { stars: number(row.stars, 1) }));
   return parts.filter(Boolean).join(" · ") || row.name;
 }
 

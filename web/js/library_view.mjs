@@ -59,7 +59,7 @@ class View {
     const refresh = element("button", { type: "button", title: say("refresh_hint") }, say("refresh"));
     refresh.addEventListener("click", () => this.load(true));
     this.element = element("div", { class: "iig view", style: "height:100%" }, element("style", {}, STYLE), downloads.element, this.#head(),
-      element("div", { class: "buttons" }, refresh, ...recognition.buttons), recognition.element, this.status, this.list.element);
+      element("div", { class: "buttons iig-small" }, refresh, ...recognition.buttons), recognition.element, this.status, this.list.element);
     this.element.addEventListener("keydown", (event) => this.#key(event));
     this.#closing.push(downloads.close, recognition.close, onDownload((each) => each?.state === "done" && this.load(true)));
   }

@@ -3,8 +3,13 @@ import { language, speaker } from "./speaking.mjs";
 
 const say = speaker({ en: { unknown: "size unknown" }, es: { unknown: "tamaño desconocido" } });
 
-function number(value, digits = 0) {
+export function number(value, digits = 0) {
   return value.toLocaleString(language(), { maximumFractionDigits: digits, minimumFractionDigits: digits });
+}
+
+// 0.8, not 0.80; in the language's own notation.
+export function plain(value) {
+  return value.toLocaleString(language(), { maximumFractionDigits: 2 });
 }
 
 export function fileSize(bytes) {
