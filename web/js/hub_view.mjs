@@ -69,7 +69,7 @@ class View {
       kept.results = cursors ? [...kept.results, ...told.results] : told.results;
       kept.cursors = told.cursors;
       this.#show(told.results, Boolean(cursors));
-      this.status.replaceChildren(element("p", { class: "quiet" }, counted(kept.results.length)), ...troubles(told.trouble));
+      this.status.replaceChildren(...(kept.results.length || !told.trouble.length ? [element("p", { class: "quiet" }, counted(kept.results.length))] : []), ...troubles(told.trouble));
     } catch (fault) {
       if (fault.name !== "AbortError") this.status.replaceChildren(...troubles([{ error: fault.code, message: fault.message }]));
     }
