@@ -21,6 +21,7 @@ OURS = re.compile(
     r"/extensions/intelligent-generation/|/intelligent_generation/|IIG|intelligent_generation|IntelligentGeneration"
 )
 SCRIPTS = "/extensions/intelligent-generation/"
+BESIDE_PX = 360  # what the sidebar takes when it is open
 READY_MS, STEP_MS, RUN_S = 120_000, 20_000, 180.0
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 ARGUMENTS += ["--disable-component-update", "--disable-sync"]
@@ -59,7 +60,7 @@ class Canvas:
         self.page.wait_for_function("(count) => window.app.graph._nodes.length === count", arg=len(graph["nodes"]))
         small = {"width": 64, "height": 64, "steps": 4, "reader": "rules", "checkpoint": "toy_sd15.safetensors"}
         self.set_widgets("IIG_AutoPipeline", **{**small, **widgets})
-        self.page.evaluate("() => window.app.canvas.ds.reset?.()")
+        self.page.evaluate("(beside) => Object.assign(window.app.canvas.ds, { scale: 1, offset: [beside, 0] })", BESIDE_PX)
 
     def drop_node(self, kind: str, x: int = 200, y: int = 100) -> int:
         """A new node of a class on the canvas, as the menu adds it; its id."""
