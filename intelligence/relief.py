@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ..data.families import families
-from ..plan import Mode, Offload, Plan, Precision, Reason, Relief
+from ..plan import Mode, Offload, Plan, Precision, Reason, Relief, Stage
 from .estimate import load_of, shares_ram
 from .limits import smaller
 from .resolution import smaller_bucket
@@ -18,21 +18,26 @@ SMALLER_SHARE = 0.6  # of the pixels: what attends in full falls to about a thir
 Step = Callable[[Plan, Place], Revision | None]
 
 
-def relieve(plan: Plan, place: Place) -> Plan | None:
+def relieve(plan: Plan, place: Place, stage: Stage | None = None) -> Plan | None:
     """The next cheaper plan, with a warning that says what was changed; what the person fixed stays, and what is so
     already is skipped. ``None`` when nothing is left to give up.
 
     There is one retry, so where the first step would not lower the estimated peak (a tiled decode, when it is sampling
-    that takes most) the next is taken with it. The peaks are told by what is known now: the plan's own estimate is older
+    that takes most) the next is taken with it. Where the ``stage`` in which it ran out is known, its peak alone counts, and
+    what leaves that as it is is not given up. The peaks are told by what is known now: the plan's own estimate is older
     than what its running out of memory taught."""
     done: list[Relief] = []
-    peak_bytes = _peak_bytes(revise(plan, Revision(), place), place)
+    peak_bytes = _peak_bytes(revise(plan, Revision(), place), place, stage)
     for relief, step in _LADDER.items():
         if (change := step(plan, place)) is None:
             continue
-        plan = revise(plan, replace(change, reliefs=(relief,)), place)
+        following = revise(plan, replace(change, reliefs=(relief,)), place)
+        after_bytes = _peak_bytes(following, place, stage)
+        if stage and relief not in _ALWAYS_HELPS and after_bytes >= peak_bytes:
+            continue
+        plan = following
         done.append(relief)
-        if relief in _ALWAYS_HELPS or _peak_bytes(plan, place) < LOWER_SHARE * peak_bytes:
+        if relief in _ALWAYS_HELPS or after_bytes < LOWER_SHARE * peak_bytes:
             break
     return _told(plan, done) if done else None
 
@@ -42,13 +47,15 @@ def was_relieved(plan: Plan) -> bool:
     return any(warning.key == WARNING for warning in plan.warnings)
 
 
-def _peak_bytes(plan: Plan, place: Place) -> int:
-    """What has to be on the device at once: of weights that are fetched at each step there is as much as there is room
-    for, so that only working memory counts."""
-    cost = plan.estimate
-    if cost.stages and (plan.memory is Offload.AGGRESSIVE or place.machine.dynamic_vram):
-        return max(stage.working_bytes for stage in cost.stages)
-    return cost.vram_bytes
+def _peak_bytes(plan: Plan, place: Place, stage: Stage | None) -> int:
+    """What has to be on the device at once, in this stage or in any: of weights that are fetched at each step there is as
+    much as there is room for, so that only working memory counts."""
+    stages = [each for each in plan.estimate.stages if stage in (None, each.stage)]
+    if stages and (plan.memory is Offload.AGGRESSIVE or place.machine.dynamic_vram):
+        return max(each.working_bytes for each in stages)
+    if stages and stage:
+        return max(each.weights_bytes + each.working_bytes for each in stages)
+    return plan.estimate.vram_bytes
 
 
 def _told(plan: Plan, done: list[Relief]) -> Plan:

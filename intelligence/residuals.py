@@ -59,8 +59,11 @@ def _there(plan: Plan) -> int:
 
 def _peak_factor(plan: Plan, peak_bytes: int) -> float | None:
     """Where weights are fetched from RAM the estimate is what there is, not what is needed, and less than that says nothing
-    of other plans: it only takes back what an earlier overflow raised."""
+    of other plans: it only takes back what an earlier overflow raised. Of a batch ComfyUI decodes as many pictures at a time
+    as there is room for: more than was estimated tells how much was free."""
     factor = peak_bytes / _uncorrected(plan)
+    if factor > 1 and plan.settings.batch > 1 and not plan.settings.tiled_decode:
+        return None
     if not _fills(plan):
         return factor
     return max(1.0, factor) if _percent(plan) > 100 else None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import BadRequest
 from ..intelligence.explain import render
-from ..intelligence.out_of_memory import is_out_of_memory
+from ..intelligence.out_of_memory import is_out_of_memory, stage_of
 from ..intelligence.relief import WARNING, relieve, was_relieved
 from ..plan import Plan, Reason
 from ..routes import RETRIED
@@ -21,6 +21,7 @@ from . import batch_queue, own_queue, runs
 from .host import data_folder, log
 
 if TYPE_CHECKING:
+    from ..choices import Stage
     from ..intelligence.revise import Place
     from .answering import Asked
 
@@ -91,20 +92,20 @@ def _over(prompt_id: str) -> None:
             del _watched[prompt_id]
 
 
-def _failed(prompt_id: str, watched: Watched) -> tuple[str, Note] | None:
-    """The Auto Pipeline in which memory ran out, and what it was making."""
+def _failed(prompt_id: str, watched: Watched) -> tuple[str, Note, Stage | None] | None:
+    """The Auto Pipeline in which memory ran out, what it was making, and the stage where that tells itself."""
     error = own_queue.failure_of(prompt_id) or {}
     note = watched.notes.get(str(error.get("node_id")))
     ran_out = is_out_of_memory(str(error.get("exception_type", "")), str(error.get("exception_message", "")))
-    return (str(error["node_id"]), note) if note and ran_out else None
+    return (str(error["node_id"]), note, stage_of(error.get("traceback") or ())) if note and ran_out else None
 
 
-def _try_again(prompt_id: str, failed: tuple[str, Note], entry: own_queue.Entry) -> Outcome | None:
-    node_id, note = failed
+def _try_again(prompt_id: str, failed: tuple[str, Note, Stage | None], entry: own_queue.Entry) -> Outcome | None:
+    node_id, note, stage = failed
     runs.overflowed(note.plan)
     if not _is_wished():
         return None
-    outcome = _queued(node_id, note, entry)
+    outcome = _queued(node_id, note, stage, entry)
     log.warning("%s", outcome.sentence)
     told = {"prompt_id": prompt_id, "retry_id": outcome.retry_id, "node": node_id, "sentence": outcome.sentence}
     own_queue.tell(entry, RETRIED, told)
@@ -117,11 +118,11 @@ def _is_wished() -> bool:
     return read_options(data_folder()).retry
 
 
-def _queued(node_id: str, note: Note, entry: own_queue.Entry) -> Outcome:
+def _queued(node_id: str, note: Note, stage: Stage | None, entry: own_queue.Entry) -> Outcome:
     language = note.plan.request.language
     if was_relieved(note.plan):
         return Outcome("", render(Reason("memory", "overflow.again"), language))
-    plan = relieve(note.plan, _place())
+    plan = relieve(note.plan, _place(), stage)
     if plan is None:
         return Outcome("", render(Reason("memory", "overflow.nothing_left"), language))
     nodes = _with_plan(entry.nodes, node_id, plan, note.seed)

@@ -25,6 +25,9 @@ from pack.values import from_json
 
 ROOT = Path(__file__).parent.parent.parent
 SAVE, AUTO = "2", "1"
+# The hosts compute on the processor, so that tests take the same everywhere; "" has them find a GPU. Those that watch
+# models leave it need "--disable-dynamic-vram" on hosts that move weights by themselves.
+DEVICE_ARGUMENTS = os.environ.get("INTELLIGENT_GENERATION_TEST_DEVICE", "--cpu").split()
 
 
 def hosts() -> list[Path]:
@@ -132,7 +135,7 @@ def toy_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def host(request: pytest.FixtureRequest, toy_models: Path) -> Iterator[Host]:
     if request.param is None:
         pytest.skip("no ComfyUI host: set COMFYUI_PATH or COMFYUI_PATHS")
-    arguments = ["--cpu", "--disable-api-nodes"]
+    arguments = [*DEVICE_ARGUMENTS, "--disable-api-nodes"]
     environ = environ_of(request.param)
     with serving(request.param, pack=ROOT, models=toy_models, arguments=arguments, environ=environ) as server:
         yield Host(request.param, server, Client(server.url))

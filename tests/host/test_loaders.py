@@ -14,13 +14,15 @@ import pytest
 from pack.client import Run
 from pack.errors import BadRequest
 
-from .conftest import ROOT, Host, Picture, environ_of
+from .conftest import DEVICE_ARGUMENTS, ROOT, Host, Picture, environ_of
 
 NOISE, LORA = "toy_sd15_random.safetensors", "formats/sd15_random.safetensors"
 FORMS = ("default", "fp16", "bf16", "fp8_e4m3fn", "int8")
 # Mean difference of a pixel (0–255) to the picture of ComfyUI's own loader: what rounding does, not another picture's.
 MOST = {"default": 0.0, "fp16": 0.0, "bf16": 1.0, "fp8_e4m3fn": 2.5, "int8": 1.8}
 MOST_WITH_LORA = {"default": 0.0, "fp16": 0.2, "bf16": 1.0, "fp8_e4m3fn": 8.0, "int8": 4.0}
+# A GPU computes in 16 bits: bf16 for fp16 alone makes 2.7 of a difference on an H200 (3.6 with the LoRA).
+ROUNDING = 0.0 if "--cpu" in DEVICE_ARGUMENTS else 3.0
 
 
 def graph(loader: dict[str, Any], lora: str | None = None, seed: int = 3, size: int = 64) -> dict[str, Any]:
@@ -88,7 +90,12 @@ def test_every_form_makes_the_picture_and_a_lora_leaves_no_trace(host: Host) -> 
         assert again.pixels == before.pixels, form
         assert (form in said(run)) == (form != "default"), said(run)
         found[form] = (distance(before, plain), distance(with_lora, styled))
-    assert all(one <= MOST[form] and other <= MOST_WITH_LORA[form] for form, (one, other) in found.items()), str(found)
+    assert all(_near(form, one, other) for form, (one, other) in found.items()), str(found)
+
+
+def _near(form: str, one: float, other: float) -> bool:
+    more = ROUNDING if MOST[form] else 0.0
+    return one <= MOST[form] + more and other <= MOST_WITH_LORA[form] + more
 
 
 def hooked(loader: dict[str, Any]) -> dict[str, Any]:
@@ -160,7 +167,7 @@ def test_sdxl_in_int8_with_its_two_encoders(host: Host) -> None:
     name = "toy_sdxl.safetensors"
     plain = host.picture(host.client.run(graph(native(name))))
     run = host.client.run(graph(checkpoint("int8", "int8", name=name)))
-    assert distance(host.picture(run), plain) < 5
+    assert distance(host.picture(run), plain) < 5 + ROUNDING
 
 
 def test_a_replaced_file_is_read_anew_and_a_lost_one_is_a_sentence(host: Host, toy_models: Path) -> None:

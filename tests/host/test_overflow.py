@@ -25,7 +25,7 @@ from pack.routes import BATCHES_PATH, RETRIED, RETRY_PATH
 from pack.serve import serving
 
 from ..ollama_server import GOOD, Server, started
-from .conftest import AUTO, ROOT, SAVE, Picture, auto_graph, environ_of, hosts
+from .conftest import AUTO, DEVICE_ARGUMENTS, ROOT, SAVE, Picture, auto_graph, environ_of, hosts
 
 PACK = """
 import os, time
@@ -117,7 +117,7 @@ def failing(request: pytest.FixtureRequest, toy_models: Path, tmp_path_factory: 
     (home / "mode").write_text("never")
     ollama = started(*[GOOD] * 20)
     environ = {**environ_of(request.param), "FAILING_PLACE": str(home), "OLLAMA_HOST": ollama.url}
-    arguments = ["--cpu", "--disable-api-nodes"]
+    arguments = [*DEVICE_ARGUMENTS, "--disable-api-nodes"]
     places = {"pack": ROOT, "models": toy_models, "home": home}
     with serving(request.param, arguments=arguments, environ=environ, **places) as server:
         yield Failing(Client(server.url), ollama, home)

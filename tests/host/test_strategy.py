@@ -12,7 +12,7 @@ from pack.client import Client
 from pack.errors import UserError
 from pack.serve import serving
 
-from .conftest import ROOT, Picture, environ_of, hosts
+from .conftest import DEVICE_ARGUMENTS, ROOT, Picture, environ_of, hosts
 
 STRATEGIES = ["none", "balanced", "aggressive", "auto"]
 ENCODER, DENOISER = "SD1ClipModel", "BaseModel"
@@ -26,7 +26,7 @@ def probed(request: pytest.FixtureRequest, toy_models: Path, tmp_path_factory: p
     home = tmp_path_factory.mktemp("home")
     (home / "custom_nodes").mkdir()
     shutil.copy(Path(__file__).parent / "probe.py", home / "custom_nodes" / "probe.py")
-    arguments, environ = ["--cpu", "--disable-api-nodes"], environ_of(request.param)
+    arguments, environ = [*DEVICE_ARGUMENTS, "--disable-api-nodes"], environ_of(request.param)
     with serving(request.param, pack=ROOT, models=toy_models, home=home, arguments=arguments, environ=environ) as server:
         yield Client(server.url)
 

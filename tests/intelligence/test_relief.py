@@ -10,7 +10,7 @@ from pack.intelligence.relief import relieve, was_relieved
 from pack.intelligence.residuals import after_overflow, peak_factors
 from pack.intelligence.revise import Place, Revision, revise
 from pack.pipeline import make_plan
-from pack.plan import GIB, Fixed, Machine, Mode, ModelFile, Offload, Plan, Precision, Relief, Request, Taste
+from pack.plan import GIB, Fixed, Machine, Mode, ModelFile, Offload, Plan, Precision, Relief, Request, Stage, Taste
 from pack.tests.shelf import checkpoint, complete_set, gpu, library
 
 MACHINE = gpu(24)
@@ -66,6 +66,21 @@ def test_a_step_that_would_not_help_is_taken_with_the_next():
     said = render(relieved.warnings[0])
     assert "tiled decode + 8-bit weights" in said and "8-bit" in said
     assert relieved.estimate.relief == (Relief.BALANCED, Relief.TILED, Relief.QUANTISED)
+
+
+@pytest.mark.parametrize(
+    ("machine", "given_up"),
+    [(gpu(80), "8-bit weights"), (gpu(80, dynamic_vram=True), "a smaller picture")],
+    ids=["weights lie there", "weights are streamed"],
+)
+def test_what_would_not_help_where_it_ran_out_is_not_given_up(machine, given_up):
+    """Seen on an H200: memory that ran out while sampling was answered by a tiled decode, and ran out again."""
+    place = Place(SHELF, machine)
+    plan = make_plan(Request("a quiet harbour"), analyze("a quiet harbour"), SHELF, Taste(), machine)
+    assert relieve(plan, place).settings.tiled_decode
+    relieved = relieve(plan, place, Stage.SAMPLE)
+    assert not relieved.settings.tiled_decode and given_up in render(relieved.warnings[0])
+    assert relieve(plan, place, Stage.DECODE).settings.tiled_decode
 
 
 def test_nothing_is_left_to_give_up_in_the_end():

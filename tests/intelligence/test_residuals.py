@@ -55,6 +55,18 @@ def test_an_overflow_is_bounded():
     assert after_overflow(known, unknown) == known
 
 
+def test_a_batch_that_was_decoded_at_once_teaches_no_higher_peak():
+    """On a GPU with room ComfyUI decodes all pictures of a batch together: 15.4 GiB of an H200 where one needs 8.8."""
+    plan = planned({})
+    batch = replace(plan, settings=replace(plan.settings, batch=4))
+    higher, lower = (Measured(20.0, int(share * plan.estimate.vram_bytes)) for share in (1.4, 0.9))
+    assert peak_factors(after_run({}, plan, higher))["sdxl"] == pytest.approx(1.4, rel=0.01)
+    assert peak_factors(after_run({}, batch, higher)) == {} and seconds_per_step(after_run({}, batch, higher))
+    assert peak_factors(after_run({}, batch, lower))["sdxl"] == pytest.approx(0.9, rel=0.01)
+    tiled = replace(batch, settings=replace(batch.settings, tiled_decode=True))
+    assert peak_factors(after_run({}, tiled, higher))["sdxl"] == pytest.approx(1.4, rel=0.01)
+
+
 def test_time_is_remembered_without_a_peak():
     plan = planned({})
     known = after_run({}, plan, Measured(40.0))
