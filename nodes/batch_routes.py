@@ -37,7 +37,7 @@ def batches(asked: Asked) -> Raw | dict[str, Any]:
     if batch_id := asked.text("id", ""):
         return _told(batch_queue.settled(batch_called(batch_id)))
     found = history().batches.recent(asked.number("limit", 20, 1, MOST_RECENT))
-    return {"batches": [brief(batch) for batch in found]}
+    return {"batches": [brief(batch, asked.language) for batch in found]}
 
 
 def order(asked: Asked) -> Raw:
@@ -74,12 +74,15 @@ def pick(asked: Asked) -> Raw:
     return _told(history().pick(batch_id, place))
 
 
-def brief(batch: Batch) -> dict[str, Any]:
-    """A batch as JSON values, without its plans."""
+def brief(batch: Batch, language: str) -> dict[str, Any]:
+    """A batch as JSON values, without its plans; ``said`` is what varies, and why there are fewer than asked for."""
+    from ..intelligence.explain import render
+
     states = [item.state for item in batch.items]
     told = {name: getattr(batch, name) for name in ("id", "prompt", "at", "seconds", "winner")}
     counts = {state.value: states.count(state) for state in ItemState}
-    return {**told, "strategy": batch.strategy.value, "count": len(states), **counts}
+    said = [render(reason, language) for reason in batch.reasons]
+    return {**told, "strategy": batch.strategy.value, "count": len(states), **counts, "said": said}
 
 
 def _told(batch: Batch) -> Raw:

@@ -27,7 +27,7 @@ const PLACE = "aspect-ratio:1;width:100%;border-radius:0.35rem;background:var(--
 export function batchCard(id) {
   const parts = {
     prompt: element("p", { style: "max-height:6rem;overflow:auto", tabindex: "0" }), told: element("p", { class: "quiet", role: "status", "aria-live": "polite" }),
-    bar: element("div", {}), grid: element("ul", { style: GRID, "aria-label": say("pictures") }),
+    bar: element("div", {}), why: element("div", { class: "quiet" }), grid: element("ul", { style: GRID, "aria-label": say("pictures") }),
   };
   const tiles = new Map(); // place → {shown, element}
   let changed = () => {};
@@ -46,7 +46,7 @@ export function batchCard(id) {
   const cancel = button("cancel", "cancel_hint", act(async () => toast("info", say("cancelled", { count: await cancelWaiting(id) }))));
   const pick = (place) => act(() => ask("/batches/pick", { id, place }))();
   const whole = element("div", { style: "display:flex;flex-direction:column;gap:0.75rem" }, parts.prompt, element("div", { class: "bar", "aria-hidden": "true" }, parts.bar));
-  whole.append(parts.told, element("div", { class: "buttons" }, resume, cancel), parts.grid);
+  whole.append(parts.told, parts.why, element("div", { class: "buttons" }, resume, cancel), parts.grid);
 
   const show = (batch, queued) => {
     const count = (state) => batch.items.filter((item) => item.state === state).length;
@@ -72,7 +72,8 @@ export function batchCard(id) {
     tiles.set(item.place, { ...made, shown });
     if (hadFocus) made.element.querySelector("button")?.focus();
   };
-  return { element: whole, show, onChange: (listener) => (changed = listener), close: () => (changed = () => {}) };
+  const tell = (said) => parts.why.replaceChildren(...said.map((sentence) => element("p", {}, sentence)));
+  return { element: whole, show, tell, onChange: (listener) => (changed = listener), close: () => (changed = () => {}) };
 }
 
 function button(key, hint, act) {

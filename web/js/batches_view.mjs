@@ -122,5 +122,6 @@ function detail(view, id, back) {
     }
   };
   card.onChange(refresh);
+  ask(`/batches?limit=${SHOWN}`).then(({ batches }) => card.tell(batches.find((each) => each.id === id)?.said ?? []), () => {}); // a remark, no more
   return { refresh, close: card.close };
 }
