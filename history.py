@@ -38,7 +38,6 @@ from .learning.batches import Batches
 from .learning.journal import Journal
 from .learning.options import DATABASE, FILE, Options, change_options, read_options
 from .learning.store import Store
-from .learning.usage import Usage
 from .plan import Analysis, Generation, Measured, Mode, Plan, Taste
 
 RETRY_S = 20.0  # a database that did not answer is left alone for so long
@@ -289,10 +288,6 @@ class History:
     def tallies(self, kinds: Sequence[str] = ()) -> list[Tally]:
         """The evidence anywhere and by style, of these kinds or all."""
         return self._ask(lambda store: store.tallies_of(tuple(kinds)))
-
-    def usage(self, known: Usage | None = None) -> Usage:
-        """How often each model was used; counts on from what is ``known``."""
-        return self._ask(lambda store: store.usage(known or Usage()))
 
     @cached_property
     def batches(self) -> Batches:

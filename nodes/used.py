@@ -43,8 +43,10 @@ class Counting:
         return self._used
 
     def _count(self) -> None:
+        from ..learning.usage import Usage
+
         try:
-            version, usage = history().version(), history().usage(self._usage)
+            version, usage = history().version(), history().store().usage(self._usage or Usage())
             if (version, usage) != (self._version, self._usage):
                 self._used = Used(_standings(usage, history().tallies(("lora", "checkpoint"))))
             self._version, self._usage = version, usage
