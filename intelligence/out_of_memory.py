@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..choices import Stage
+from ..plan import Stage
 
 # Last part of the type: torch's own (torch.cuda's before 2.5), Python's, numpy's.
 TYPES = ("OutOfMemoryError", "MemoryError", "_ArrayMemoryError")
