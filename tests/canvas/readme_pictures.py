@@ -54,6 +54,7 @@ def widen(canvas: Canvas) -> None:
         canvas.page.mouse.down()
         canvas.page.mouse.move(x + 110, y, steps=5)
         canvas.page.mouse.up()
+        canvas.page.mouse.move(WIDTH - 40, HEIGHT - 200)
 
 
 def test_review(site: Site, large: Canvas) -> None:
@@ -66,7 +67,7 @@ def test_review(site: Site, large: Canvas) -> None:
 
 
 def test_rating(site: Site, large: Canvas) -> None:
-    large.load_template("auto_pipeline", prompt=PROMPT, width=512, height=512, seed=5)
+    large.load_template("auto_pipeline", prompt=PROMPT, width=192, height=192, seed=5)
     made = site.picture(large.queue_and_wait()).generation
     bar = large.page.locator(f".iig-rating[data-generation='{made.id}']").first
     expect(bar).to_be_visible(timeout=STEP_MS)

@@ -26,6 +26,7 @@ LAID_OUT = """() => { const { graph, canvas } = window.app; let [left, top, righ
     canvas.ds.scale = scale;
     canvas.ds.offset = [(x + (width - (right - left) * scale) / 2) / scale - left,
         (y + (height - (bottom - top) * scale) / 2) / scale - top];
+    for (const node of graph._nodes) node.has_errors = false; // the toy models lack the file a template names
     graph.setDirtyCanvas(true, true); canvas.draw(true, true);
     return { x, y, width, height }; }"""
 # Nothing but nodes: their elements lie over the canvas, and so does the frontend's own furniture.
