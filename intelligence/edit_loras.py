@@ -117,8 +117,7 @@ def _loadable(name: str, plan: Plan, place: Place) -> ModelFile:
     family = families()[plan.family]
     if not loads_on(file, family):
         other = families()[file.family].label if file.family in families() else file.family
-        values = {"name": stem(file.name), "other": other, "family": family.label}
-        raise BadRequest("lora_other_family", plan.request.language, **values)
+        raise BadRequest("lora_other_family", plan.request.language, name=stem(file.name), other=other, family=family.label)
     return file
 
 
