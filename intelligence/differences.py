@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
@@ -49,7 +49,7 @@ def word_pieces(a: str, b: str) -> tuple[Piece, ...]:
     first, second = _PIECE.findall(a), _PIECE.findall(b)
     bare = [[piece.strip() for piece in pieces] for pieces in (first, second)]
     found = []
-    for tag, low, high, start, end in SequenceMatcher(None, *bare, autojunk=False).get_opcodes():
+    for tag, low, high, start, end in SequenceMatcher(a=bare[0], b=bare[1], autojunk=False).get_opcodes():
         if tag == "equal":
             found.append(Piece("same", "".join(second[start:end])))
             continue
@@ -73,13 +73,13 @@ def _texts(one: Plan, two: Plan, language: str) -> Iterator[Difference]:
 
 
 def _model(one: Plan, two: Plan, language: str) -> Iterator[Difference]:
-    yield from _row("model", _main(one), _main(two), language)
+    yield from _row("model", (_main(one), _main(two)), language)
     for what in ("vae", "second"):
-        yield from _row(what, getattr(one.models, what), getattr(two.models, what), language)
+        yield from _row(what, (getattr(one.models, what), getattr(two.models, what)), language)
     encoders = [", ".join(stem(name) for name in plan.models.text_encoders) for plan in (one, two)]
-    yield from _row("text_encoders", *encoders, language)
-    yield from _row("weight_dtype", one.models.weight_dtype.value, two.models.weight_dtype.value, language)
-    yield from _row("family", one.family, two.family, language)
+    yield from _row("text_encoders", encoders, language)
+    yield from _row("weight_dtype", (one.models.weight_dtype.value, two.models.weight_dtype.value), language)
+    yield from _row("family", (one.family, two.family), language)
 
 
 def _main(plan: Plan) -> str:
@@ -91,9 +91,9 @@ def _loras(one: Plan, two: Plan, language: str) -> Iterator[Difference]:
     for name in [*a, *(name for name in b if name not in a)]:
         strengths = [_strength(uses[name].strength_model, uses[name].strength_clip) if name in uses else "" for uses in (a, b)]
         if strengths[0] != strengths[1]:
-            yield Difference(f"lora:{name}", _label("lora", language, name=stem(name)), *strengths)
+            yield Difference(f"lora:{name}", _label("lora", language, name=stem(name)), strengths[0], strengths[1])
     words = [", ".join(word for choice in plan.loras for word in choice.triggers) for plan in (one, two)]
-    yield from _row("triggers", *words, language)
+    yield from _row("triggers", words, language)
 
 
 def _strength(model: float, clip: float) -> str:
@@ -102,29 +102,29 @@ def _strength(model: float, clip: float) -> str:
 
 def _settings(one: Plan, two: Plan, language: str) -> Iterator[Difference]:
     sizes = [f"{plan.settings.width}×{plan.settings.height}" for plan in (one, two)]
-    yield from _row("size", *sizes, language)
+    yield from _row("size", sizes, language)
     for what in _SETTINGS:
-        yield from _row(what, getattr(one.settings, what), getattr(two.settings, what), language)
-    yield from _row("priority", one.request.priority.value, two.request.priority.value, language)
+        yield from _row(what, (getattr(one.settings, what), getattr(two.settings, what)), language)
+    yield from _row("priority", (one.request.priority.value, two.request.priority.value), language)
 
 
 def _seed(a: Generation, b: Generation, language: str) -> Iterator[Difference]:
-    yield from _row("seed", a.seed, b.seed, language)
+    yield from _row("seed", (a.seed, b.seed), language)
 
 
 def _cost(one: Plan, two: Plan, language: str) -> Iterator[Difference]:
     seconds = [None if plan.estimate.seconds is None else f"{plan.estimate.seconds:.3g} s" for plan in (one, two)]
-    yield from _row("time", *seconds, language)
+    yield from _row("time", seconds, language)
     memory = [in_binary_units(plan.estimate.vram_bytes) if plan.estimate.vram_bytes else "" for plan in (one, two)]
-    yield from _row("memory", *memory, language)
+    yield from _row("memory", memory, language)
 
 
 # --------------------------------------------------------------------------- words
 
 
-def _row(what: str, a: object, b: object, language: str) -> Iterator[Difference]:
-    """Nothing where both read the same."""
-    one, two = _shown(a, language), _shown(b, language)
+def _row(what: str, values: Iterable[object], language: str) -> Iterator[Difference]:
+    """Nothing where both of the two values read the same."""
+    one, two = (_shown(value, language) for value in values)
     if one != two:
         yield Difference(what, _label(what, language), one, two)
 
