@@ -10,6 +10,7 @@ const LEAST = 96; // pixels, before the card was drawn once
 const MARGIN = 10; // what the frontends leave around a widget's element
 const LOADING_MS = 4000; // a node that was just loaded has its card's room in its saved size
 const FEW = 3; // LoRAs named on the card
+const MOST_SAID = 3; // sentences
 
 const say = speaker({
   en: {
@@ -118,8 +119,7 @@ function body({ review, accepted }) {
 }
 
 function trouble({ verdict, fault }) {
-  const said = ["stale", "missing", "unreadable"].includes(verdict?.state) ? verdict.said ?? [] : [];
-  const lines = said.slice(0, 3).map((text) => element("p", { class: "warned", style: CLAMP, title: text }, text));
+  const lines = (verdict?.said ?? []).slice(0, MOST_SAID).map((text) => element("p", { style: CLAMP, title: text }, text));
   if (["suggest", "check"].includes(fault?.at)) lines.push(element("p", { class: "fault", role: "alert" }, fault.message));
   return lines;
 }

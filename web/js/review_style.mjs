@@ -24,7 +24,7 @@ export const STYLE = `
 .iig.review .badges .badge { border-color: var(--border-color); }
 .iig.review .card.off { opacity: 0.75; border-style: dashed; }
 .iig.review .card { padding: 0.5rem 0.6rem; gap: 0.45rem; }
-.iig.review .iig-banner { border: 1px solid currentColor; border-radius: 0.5rem; padding: 0.5rem 0.6rem; display: flex; flex-direction: column; gap: 0.4rem; }
+.iig.review .iig-banner { color: var(--descrip-text); border: 1px solid currentColor; border-radius: 0.5rem; padding: 0.5rem 0.6rem; display: flex; flex-direction: column; gap: 0.4rem; }
 .iig.review .iig-banner.warn { color: #d97706; } .iig.review .iig-banner.bad { color: var(--error-text, #f87171); }
 .iig.review .iig-banner p { color: var(--input-text); }
 .iig.review .iig-concepts { display: grid; grid-template-columns: max-content 1fr; gap: 0.25rem 0.6rem; align-items: baseline; margin: 0; }
@@ -51,7 +51,7 @@ export const STYLE = `
 .iig.review .iig-control input[type=range] { min-width: 3rem; }
 .iig.review input[type=number] { width: 5rem; flex: none; padding: 0.2rem 0.4rem; text-align: right; font-variant-numeric: tabular-nums; }
 .iig.review .iig-strength input[type=number] { width: 4.2rem; }
-.iig.review .iig-back:not(:has(> :not([hidden]))) { display: none; }
+.iig.review :is(.iig-back, .iig-banner .buttons):not(:has(> :not([hidden]))) { display: none; }
 .iig.review .iig-back button { padding: 0; color: var(--p-primary-color, #60a5fa); }
 .iig.review .iig-prompt { padding: 0.5rem 0.6rem; border-radius: 0.4rem; background: var(--comfy-input-bg); border: 1px solid var(--border-color);
   overflow-wrap: anywhere; white-space: pre-wrap; max-height: 10rem; overflow: auto; }

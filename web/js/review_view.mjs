@@ -144,15 +144,16 @@ function banner(node) {
   const download = button("download", () => fetchMissing(node)), anew = button("anew", () => suggest(node));
   buttons.append(download.element, anew.element);
   const update = (record) => {
-    const state = stateOf(record), failed = ["suggest", "check", "settings"].includes(record.fault?.at) ? record.fault.message : "";
-    place.hidden = !TROUBLED.includes(state) && !failed;
-    if (place.hidden) return;
-    place.className = `iig-banner ${state === "stale" ? "warn" : "bad"}`;
-    title.hidden = !TROUBLED.includes(state);
-    setText(title, TROUBLED.includes(state) ? say(state) : "");
-    setLines(list, [...(TROUBLED.includes(state) ? record.verdict.said ?? [] : []), failed].filter(Boolean), (text) => element("p", {}, text));
+    const state = stateOf(record), isTrouble = TROUBLED.includes(state);
+    const failed = ["suggest", "check", "settings"].includes(record.fault?.at) ? [record.fault.message] : [];
+    const said = [...(record.verdict?.said ?? []), ...failed];
+    place.hidden = !said.length && !isTrouble;
+    place.className = `iig-banner ${state === "stale" ? "warn" : isTrouble || failed.length ? "bad" : ""}`;
+    title.hidden = !isTrouble;
+    setText(title, isTrouble ? say(state) : "");
+    setLines(list, said, (text) => element("p", {}, text));
     download.update(state === "missing" && record.verdict.missing?.length);
-    anew.update(TROUBLED.includes(state) || record.fault?.at === "suggest");
+    anew.update(isTrouble || record.fault?.at === "suggest");
   };
   return { element: place, update };
 }

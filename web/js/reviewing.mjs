@@ -13,8 +13,8 @@ const records = new WeakMap();
 const lacking = new Set(); // nodes whose plans name models that are not here
 
 const say = speaker({
-  en: { refused: "No plan was made", first: "Press Suggest first: there is no plan to accept yet." },
-  es: { refused: "No se hizo ningún plan", first: "Antes hace falta Sugerir: aún no hay ningún plan que aceptar." },
+  en: { refused: "No plan was made", first: "Press Suggest first: there is no plan to accept yet.", renews: "The next run makes a new plan for the changed settings without asking.", moved: "Changed since this suggestion: {names}." },
+  es: { refused: "No se hizo ningún plan", first: "Antes hace falta Sugerir: aún no hay ningún plan que aceptar.", renews: "La próxima ejecución hará sin preguntar otro plan para los ajustes cambiados.", moved: "Cambiado desde esta sugerencia: {names}." },
 });
 
 // {node, base: the review that edits start from, review: as edited, edits, accepted: the widget's text, always, verdict: what
@@ -193,7 +193,7 @@ export function run() {
 export function takeBack(node) {
   const record = recordOf(node);
   setWidget(node, "accepted_plan", "");
-  tell(record, { accepted: "", always: false });
+  tell(record, { accepted: "", always: false, verdict: null, judged: "" });
   keep(record);
   captureState();
 }
@@ -253,7 +253,7 @@ async function check(record, question = questionOf(record.node)) {
   const accepted = record.accepted || JSON.stringify({ made_for: record.base.made_for, plan: record.base.plan, always: false });
   tell(record, { busy: "check" });
   try {
-    const verdict = asRun(await ask("/assisted/check", { widgets: values, linked, accepted }), values.mode);
+    const verdict = asRun(await ask("/assisted/check", { widgets: values, linked, accepted }), values.mode, record);
     if (record.judged !== question) return;
     const shown = record.review || !verdict.review ? {} : { base: verdict.review, review: verdict.review };
     lacking[verdict.state === "missing" ? "add" : "delete"](record.node);
@@ -263,9 +263,14 @@ async function check(record, question = questionOf(record.node)) {
   }
 }
 
-// In other modes a plan on the node is used as it is, whatever it was made for.
-function asRun(verdict, mode) {
-  return verdict.state === "stale" && mode !== "assisted" ? { ...verdict, state: "valid", said: [] } : verdict;
+// In other modes a plan on the node is used as it is, whatever it was made for; one accepted for always makes way for another
+// as long as the prompt is the same.
+function asRun(verdict, mode, { node, accepted, always }) {
+  if (verdict.state !== "stale") return verdict;
+  if (mode !== "assisted") return { ...verdict, state: "valid", said: [] };
+  const names = verdict.changed.map((name) => widget(node, name)?.label ?? name).join(", ");
+  if (!accepted) return { ...verdict, said: [say("moved", { names })] };
+  return always && !verdict.changed.includes("prompt") ? { ...verdict, state: "valid", said: [say("renews")] } : verdict;
 }
 
 // Look at the plan anew: a model it lacked may have come.
