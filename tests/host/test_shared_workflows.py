@@ -55,7 +55,9 @@ class Here:
         return self.client.run(auto_graph(**{**ASKED, **widgets}), hear)
 
     def ask(self, name: str, **body: Any) -> Json:
-        answer = requests.post(self.client.url + PREFIX + name, json=body, headers={GUARD_HEADER: "1"}, timeout=60)
+        answer = requests.post(
+            self.client.url + PREFIX + name, json={"language": "en", **body}, headers={GUARD_HEADER: "1"}, timeout=60
+        )
         told: Json = answer.json()
         assert answer.status_code == 200, told
         return told

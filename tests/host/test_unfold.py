@@ -19,7 +19,7 @@ PROMPT = {"prompt": "a red cat, watercolor painting", "checkpoint": "toy_sd15.sa
 
 
 def ask(host: Host, path: str, status: int = 200, **body: Any) -> Any:
-    answer = requests.post(host.client.url + path, json=body, headers={GUARD_HEADER: "1"}, timeout=60)
+    answer = requests.post(host.client.url + path, json={"language": "en", **body}, headers={GUARD_HEADER: "1"}, timeout=60)
     told = answer.json()
     assert answer.status_code == status, told
     assert not list(faults(told, answer_schema("POST", path, status)))

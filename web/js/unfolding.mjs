@@ -99,7 +99,10 @@ function onward(graph, made, laid, outgoing, node) {
     if (NATIVE[slot]) connect(graph, sourceOf(made, laid.outputs[NATIVE[slot]]), target.node, target.name);
     else if (text) connect(graph, textOf(graph, made, laid, text), target.node, target.name);
     else if (target.node.comfyClass === SAVE.from) said.push(...saved(graph, target.node));
-    else lost.push(node.outputs[slot].localized_name ?? node.outputs[slot].name);
+    else {
+      target.node.border?.disconnect?.(); // else a subgraph's own output keeps a link to what is gone
+      lost.push(node.outputs[slot].localized_name ?? node.outputs[slot].name);
+    }
   }
   return lost.length ? [...said, say("lost", { names: [...new Set(lost)].join(", ") })] : said;
 }
