@@ -58,6 +58,15 @@ def failing(kind, tiled):
 failing(nodes.VAEDecode, False)
 failing(nodes.VAEDecodeTiled, True)
 
+import comfy.samplers
+inner = comfy.samplers.CFGGuider.inner_sample
+def sampling(self, *given, **named):
+    if (PLACE / "mode").read_text() == "sampling":
+        (PLACE / "mode").write_text("never")
+        raise torch.OutOfMemoryError("Allocation on device")
+    return inner(self, *given, **named)
+comfy.samplers.CFGGuider.inner_sample = sampling
+
 sample = nodes.common_ksampler
 def noting(*given, **named):
     with (PLACE / "sampled").open("a") as file:
@@ -152,6 +161,14 @@ def test_the_picture_comes_with_the_next_cheaper_plan(failing: Failing, mode: st
     assert [told["retry_id"] for told in heard] == [run.prompt_id] and heard[0]["node"] == AUTO
     assert run.retried == (heard[0]["sentence"],) and len(run.retried[0]) > 20
     assert set(run.outputs) >= {SAVE}, "the saved picture arrives where it would have"
+
+
+def test_what_helps_another_stage_is_not_given_up(failing: Failing) -> None:
+    """The host's own traceback says that it was sampling: a tiled decode would not help."""
+    failing.mode("sampling")
+    run = failing.client.run(graph(seed=12))
+    plan = Picture(failing.client.image(run.images()[0])).plan
+    assert run.retried and not plan.settings.tiled_decode and plan.models.weight_dtype.value == "int8"
 
 
 def test_who_listens_hears_of_it_and_who_asks_is_told(failing: Failing) -> None:
