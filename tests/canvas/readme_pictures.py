@@ -20,7 +20,8 @@ WIDTH, HEIGHT, MOST_BYTES = 1400, 860, 150_000
 def large(site: Site, browser: Any) -> Any:
     if site.client.get("/system_stats")["system"]["comfyui_version"].startswith("0.3."):
         pytest.skip("the newest host takes the pictures")
-    site.setting("Comfy.Minimap.Visible", False)
+    for name in ("Comfy.Minimap.Visible", "Comfy.Graph.CanvasInfo"):
+        site.setting(name, False)
     with tab(browser, site.url, WIDTH, HEIGHT) as canvas:
         canvas.page.add_init_script("localStorage.setItem('IIG.Guide.Invited', 'yes')")
         yield canvas.open()
