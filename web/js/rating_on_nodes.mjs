@@ -39,8 +39,9 @@ async function textOf(node, image, announced) {
   const planner = plannerOf(node);
   if (!planner) return null;
   const own = await fetch(pictureUrl(image)).then((answer) => answer.blob()).then((file) => pngText(file, PNG_KEY)).catch(() => null);
-  const by = own ? announced.get(JSON.parse(own).id) ?? planner : null;
-  return by === planner ? own : planner.iigGeneration;
+  const by = own ? announced.get(JSON.parse(own).id) : null;
+  const isOther = by?.graph && by !== planner; // a node that was taken away, or went into a subgraph, is none
+  return own && !isOther ? own : planner.iigGeneration ?? own;
 }
 
 // Pictures that another node saved are known to the server by no other way; where it cannot take that in, the picture is
