@@ -17,11 +17,11 @@ const TEXT_HEIGHT = 120; // added to what the prompt boxes need at least, for pr
 
 const TEXT = {
   en: {
-    more: "Show all settings", less: "Show main settings", partly: "{lora}: applied {applied} of {total} modules.",
+    box: "Explanation", more: "Show all settings", less: "Show main settings", partly: "{lora}: applied {applied} of {total} modules.",
     done: "{name} is downloaded, in models/{kind}.", failed: "{name} was not downloaded.",
   },
   es: {
-    more: "Mostrar todos los ajustes", less: "Mostrar los ajustes principales", partly: "{lora}: se aplicaron {applied} de {total} módulos.",
+    box: "Explicación", more: "Mostrar todos los ajustes", less: "Mostrar los ajustes principales", partly: "{lora}: se aplicaron {applied} de {total} módulos.",
     done: "{name} está descargado, en models/{kind}.", failed: "{name} no se descargó.",
   },
 };
@@ -40,7 +40,7 @@ function plain(markdown) {
 function explanationBox() {
   const box = document.createElement("textarea");
   box.readOnly = true;
-  box.setAttribute("aria-label", "explanation");
+  box.setAttribute("aria-label", say("box"));
   Object.assign(box.style, {
     width: "100%", height: "100%", minHeight: `${BOX_HEIGHT}px`, resize: "none", boxSizing: "border-box", padding: "6px",
     font: "12px/1.4 sans-serif", color: "var(--input-text)", background: "var(--comfy-input-bg)",
