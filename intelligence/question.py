@@ -20,7 +20,9 @@ def question_hash(request: Request, family: str) -> str:
     """The SHA-256 of a question: prompt, negative prompt, everything the person fixed or limited, and the model family.
     The same in every process and on every machine; seed, taste, library and language are no part of it. What is left open
     is left out, so that later versions may let people fix more and old hashes hold."""
-    text = json.dumps([family, _beyond(_asked(request), _asked(Request("")))], sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    text = json.dumps(
+        [family, _beyond(_asked(request), _asked(Request("")))], sort_keys=True, ensure_ascii=True, separators=(",", ":")
+    )
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
@@ -60,9 +62,7 @@ def _asked(request: Request) -> dict[str, Any]:
 def _beyond(asked: dict[str, Any], nothing: dict[str, Any]) -> dict[str, Any]:
     """What of a question is not left open."""
     differing = {name: value for name, value in asked.items() if value != nothing[name]}
-    return {
-        name: _beyond(value, nothing[name]) if isinstance(value, dict) else value for name, value in differing.items()
-    }
+    return {name: _beyond(value, nothing[name]) if isinstance(value, dict) else value for name, value in differing.items()}
 
 
 def _slashed(name: str | None) -> str | None:
