@@ -44,6 +44,13 @@ def test_older_frontends_read_each_without_complaint(name: str) -> None:
             assert slot.get("slot_index", 0) is not None, f"{node['type']}: {slot['name']}"
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_names_of_sockets_follow_the_language(name: str) -> None:
+    """A label kept in the file stands before the translation."""
+    canvas = json.loads((ROOT / f"{name}.json").read_text(encoding="utf-8"))
+    assert not [slot for node in canvas["nodes"] for slot in (*node["inputs"], *node["outputs"]) if "label" in slot]
+
+
 def inputs_of(canvas: dict, node_id: int) -> list[str]:
     node = next(node for node in canvas["nodes"] if node["id"] == node_id)
     return [socket["name"] for socket in node["inputs"]]
