@@ -20,7 +20,7 @@ const say = speaker({
     plot_changes: "Which settings you raise or lower", plot_time: "Seconds per picture and memory by model family",
     export: "Export everything", forget: "Forget", forget_one: "Forget what was learned about {name}?", forget_all: "Forget all that was learned",
     forget_all_ask: "Forget everything that was learned?", forget_told: "Plans follow it no more. Pictures and ratings stay recorded.", yes: "Forget", forgotten: "Forgotten.",
-    what: "What to forget", refused: "That did not work", exported: "The file is in your downloads.", session_named: "{when}, {pictures} pictures", rate: "Go to my pictures",
+    what: "What to forget", refused: "That did not work", exported: "The file is in your downloads.", session_named: "{when}, {pictures} pictures", session_one: "{when}, 1 picture", rate: "Go to my pictures",
     figures: "Plots", drawing: "Drawing…", larger: "{plot}: show larger", keep: "Forget and export",
   },
   es: {
@@ -30,7 +30,7 @@ const say = speaker({
     plot_changes: "Qué ajustes subes o bajas", plot_time: "Segundos por imagen y memoria por familia de modelos",
     export: "Exportar todo", forget: "Olvidar", forget_one: "¿Olvidar lo aprendido sobre {name}?", forget_all: "Olvidar todo lo aprendido",
     forget_all_ask: "¿Olvidar todo lo aprendido?", forget_told: "Los planes ya no lo seguirán. Las imágenes y valoraciones quedan registradas.", yes: "Olvidar", forgotten: "Olvidado.",
-    what: "Qué olvidar", refused: "No funcionó", exported: "El archivo está en tus descargas.", session_named: "{when}, {pictures} imágenes", rate: "Ir a mis imágenes",
+    what: "Qué olvidar", refused: "No funcionó", exported: "El archivo está en tus descargas.", session_named: "{when}, {pictures} imágenes", session_one: "{when}, 1 imagen", rate: "Ir a mis imágenes",
     figures: "Gráficos", drawing: "Dibujando…", larger: "{plot}: mostrar más grande", keep: "Olvidar y exportar",
   },
 });
@@ -117,7 +117,7 @@ function sessions(select, rows) {
   const chosen = select.value;
   const named = ({ id, started, pictures }) => {
     const when = new Date(started * 1000).toLocaleString(language(), { dateStyle: "medium", timeStyle: "short" });
-    return element("option", { value: id }, say("session_named", { when, pictures }));
+    return element("option", { value: id }, say(pictures === 1 ? "session_one" : "session_named", { when, pictures }));
   };
   select.replaceChildren(element("option", { value: "" }, say("every")), ...rows.map(named));
   select.value = chosen;

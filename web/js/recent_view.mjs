@@ -23,13 +23,14 @@ const say = speaker({
 });
 
 const STYLE = `
-.iig-recent .grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(13.5rem, 1fr)); gap: 0.6rem; }
+.iig-recent .grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(13.5rem, 100%), 1fr)); gap: 0.6rem; }
 .iig-recent .head { position: sticky; top: 0; z-index: 1; background: var(--comfy-menu-bg); padding: 0.5rem 0; display: flex; flex-direction: column; gap: 0.4rem; }
 .iig-recent .filter { display: flex; flex-wrap: wrap; gap: 0.3rem; }
 .iig-recent .shot { position: relative; padding: 0; border: 0; background: var(--border-color); border-radius: 0.4rem; overflow: hidden; aspect-ratio: 4 / 3; display: block; width: 100%; }
 .iig-recent .shot img { width: 100%; height: 100%; object-fit: contain; display: block; }
 .iig-recent .shot .absent { position: absolute; inset: 0; display: grid; place-items: center; padding: 0.5rem; z-index: -1; }
 .iig-recent .prompt { display: -webkit-box; -webkit-line-clamp: 3; -webkit-box-orient: vertical; overflow: hidden; overflow-wrap: anywhere; }
+.iig-recent .card { min-width: 0; }
 .iig-recent .card[data-chosen=true] { outline: 2px solid var(--p-primary-color, #60a5fa); }
 .iig-recent .acts { display: flex; flex-wrap: wrap; gap: 0.3rem; }
 .iig-recent .acts button { font-size: 0.78rem; padding: 0.2rem 0.45rem; }`;

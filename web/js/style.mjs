@@ -18,7 +18,8 @@ const SHEET = `
 .iig .card { border: 1px solid var(--border-color); border-radius: 0.5rem; padding: 0.6rem; display: flex; flex-direction: column;
   gap: 0.4rem; background: var(--comfy-menu-bg); }
 .iig button, .iig select, .iig input:not([type=range]):not([type=checkbox]), .iig textarea { font: inherit; padding: 0.35rem 0.6rem;
-  border-radius: 0.4rem; border: 1px solid var(--border-color); background: var(--comfy-input-bg); color: var(--input-text); max-width: 100%; }
+  border-radius: 0.4rem; border: 1px solid var(--border-color); background: var(--comfy-input-bg); color: var(--input-text); max-width: 100%; min-width: 0; }
+.iig .row > * { min-width: 0; }
 .iig button { cursor: pointer; }
 .iig button.main { background: var(--p-primary-color, #60a5fa); border-color: transparent; color: var(--p-primary-contrast-color, #09090b); font-weight: 600; }
 .iig button.bare { border-color: transparent; background: transparent; padding: 0.15rem 0.35rem; }
