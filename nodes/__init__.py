@@ -17,7 +17,7 @@ from .loaders import LoadCheckpoint, LoadDiffusionModel
 from .lora import ApplyLoraStack, CheckLora
 from .memory import FreeMemory, MemoryStrategy, Pooled
 from .monitor import MemoryMonitor
-from .routes import add_routes
+from .routes import add_routes, ask_anew_for_scripts
 from .save import SaveImageWithPlan
 from .single import AnalyzePrompt, ChooseModel, ExplainPlan, NegativePrompt, OptimizeParameters, RecommendLoras
 
@@ -27,6 +27,7 @@ class IntelligentGeneration(ComfyExtension):
 
     def __init__(self) -> None:
         add_routes()  # here, since older hosts never call on_load
+        ask_anew_for_scripts()
         forget_with_host()
 
     async def on_load(self) -> None:

@@ -25,6 +25,20 @@ def add_routes() -> None:
         PromptServer.instance.routes.route(route.method, route.path)(answering(route))
 
 
+def ask_anew_for_scripts() -> None:
+    """Have browsers ask on every load whether a late-loaded script changed: ComfyUI says so of ``.js`` alone, and a new
+    ``.js`` beside modules of an older version would be no panel at all."""
+    from server import PromptServer
+
+    scripts = f"/extensions/{Path(__file__).parent.parent.name}/"
+
+    async def watch(request: Any, response: Any) -> None:
+        if request.path.startswith(scripts) and request.path.endswith(".mjs"):
+            response.headers.setdefault("Cache-Control", "no-cache")
+
+    PromptServer.instance.app.on_response_prepare.append(watch)
+
+
 def plan(asked: Asked) -> Raw:
     """``{Request as JSON}`` → the plan, nothing queued."""
     from ..plan import Request

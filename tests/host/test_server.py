@@ -70,6 +70,13 @@ def test_translations_are_served(host: Host) -> None:
     assert texts["es"]["nodeDefs"]["IIG_AutoPipeline"]["display_name"] == "Generación automática"
 
 
+def test_scripts_that_are_loaded_late_are_asked_for_anew_on_every_load(host: Host) -> None:
+    """Else a browser shows the last version's panel for days after an update."""
+    for name in ("panel.js", "review_view.mjs"):
+        answer = requests.get(f"{host.server.url}/extensions/intelligent-generation/js/{name}", timeout=10)
+        assert answer.headers.get("Cache-Control") in ("no-cache", "no-store"), name
+
+
 def test_templates_are_listed(host: Host) -> None:
     listed = host.client.get("/workflow_templates")
     assert "auto_pipeline" in next(names for pack, names in listed.items() if "intelligent" in pack)

@@ -1,11 +1,12 @@
 // The settings of a plan under review: each with its range, its reason, and a way back to what was proposed.
 import { edit, recordOf } from "./reviewing.mjs";
 import { following, keyedList, setControl, setLines, setText } from "./keyed_list.mjs";
+import { figure } from "./plan_words.mjs";
 import { element, speaker } from "./speaking.mjs";
 
 const say = speaker({
-  en: { title: "Settings", reset: "Proposed: {value}", reset_label: "{label}: back to {value}, as proposed", reset_all: "All as proposed", slider: "{label}, slider", fixed: "fixed on the node" },
-  es: { title: "Ajustes", reset: "Propuesto: {value}", reset_label: "{label}: volver a {value}, lo propuesto", reset_all: "Todo como se propuso", slider: "{label}, control deslizante", fixed: "fijado en el nodo" },
+  en: { title: "Settings", reset: "Proposed: {value}", reset_label: "{label}: back to {value}, as proposed", reset_all: "All as proposed", slider: "{label}, slider", range: "From {low} to {high}", fixed: "fixed on the node" },
+  es: { title: "Ajustes", reset: "Propuesto: {value}", reset_label: "{label}: volver a {value}, lo propuesto", reset_all: "Todo como se propuso", slider: "{label}, control deslizante", range: "De {low} a {high}", fixed: "fijado en el nodo" },
 });
 
 export function settings(node) {
@@ -41,12 +42,12 @@ function asked(node, name, value) {
 
 function row(node, first) {
   const { name } = first, at = `setting:${name}`;
-  const label = element("span", { class: "iig-label" }, first.label);
+  const label = element("span", { class: "iig-label" }, first.label), range = element("span", { class: "iig-range quiet" });
   const told = element("div", { class: "quiet small" }), fault = element("p", { class: "fault", role: "alert" });
   const back = element("button", { type: "button", class: "bare small" });
   const control = first.choices ? choice(first, take) : numbers(first, take);
   const fixed = element("span", { class: "badge quiet" });
-  const place = element("li", { "data-setting": name }, label, control.element, element("span", { class: "iig-back" }, back, fixed), told, fault);
+  const place = element("li", { "data-setting": name }, element("span", {}, label, range), control.element, element("span", { class: "iig-back" }, back, fixed), told, fault);
   back.addEventListener("click", () => edit(node, { settings: { [name]: null } }, at));
 
   function take(value) {
@@ -56,6 +57,7 @@ function row(node, first) {
   const update = (setting) => {
     const { review, fault: failed } = recordOf(node), proposed = proposedOf(review, name);
     setText(label, setting.label);
+    rangeOf(range, setting);
     control.update(setting, asked(node, name, setting.value));
     back.hidden = proposed === undefined || proposed === setting.value;
     setText(back, say("reset", { value: named(setting, proposed) }));
@@ -66,6 +68,12 @@ function row(node, first) {
     setText(fault, failed?.at === at ? failed.message : "");
   };
   return { element: place, update };
+}
+
+function rangeOf(place, { choices, low, high }) {
+  const told = choices ? null : { low: figure(low), high: figure(high) };
+  setText(place, told ? `${told.low}–${told.high}` : "");
+  place.title = told ? say("range", told) : "";
 }
 
 // Choices are names, or {value, label} where a person reads another.

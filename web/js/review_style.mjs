@@ -41,9 +41,13 @@ export const STYLE = `
 .iig.review .iig-track input { width: 100%; min-width: 0; }
 .iig.review .iig-tick { position: absolute; left: calc(8px + (100% - 16px) * var(--at)); top: 100%; width: 2px; height: 0.3rem; margin-left: -1px;
   background: var(--descrip-text); border-radius: 1px; pointer-events: none; }
-.iig.review .iig-settings { gap: 0.55rem; }
-.iig.review .iig-settings li { display: grid; grid-template-columns: minmax(5.5rem, 26%) 1fr; align-items: center; gap: 0.1rem 0.6rem; }
+.iig.review .iig-settings { gap: 0.55rem; container-type: inline-size; }
+.iig.review .iig-settings li { display: grid; grid-template-columns: minmax(5.5rem, 26%) minmax(0, 1fr); align-items: center; gap: 0.1rem 0.6rem; }
 .iig.review .iig-settings li > :nth-child(n+3) { grid-column: 2; }
+@container (max-width: 17rem) { .iig.review .iig-settings li { grid-template-columns: minmax(0, 1fr); }
+  .iig.review .iig-settings li > :nth-child(n+3) { grid-column: 1; } }
+.iig.review .iig-range { display: block; font-size: 0.72rem; font-variant-numeric: tabular-nums; }
+@container (max-width: 17rem) { .iig.review .iig-range { display: inline; margin-left: 0.4rem; } }
 .iig.review .iig-label { display: inline-block; }
 .iig.review .iig-label::first-letter { text-transform: uppercase; }
 .iig.review .iig-control { display: flex; align-items: center; gap: 0.6rem; min-width: 0; }
