@@ -7,6 +7,7 @@ measured from within (``memory_gpu_probe.py``). Peaks are torch's own; under dyn
 the driver says besides. The last line is one JSON object.
 """
 
+# mypy: disable-error-code="import-not-found"
 from __future__ import annotations
 
 import argparse

@@ -1,6 +1,7 @@
 """A pack for the bench's ComfyUI: what each stage of a run takes of the GPU and how long it lasts. ComfyUI loads this file;
 ``memory_gpu.py`` puts it among the custom nodes and asks it by ``/iig_bench``."""
 
+# mypy: disable-error-code="untyped-decorator"
 from __future__ import annotations
 
 import functools
