@@ -13,6 +13,7 @@ from ..plan import Kind, Library, LoraChoice, Machine, ModelFile, Plan, Reason, 
 from ..values import to_json
 from .edit import as_proposed
 from .explain import MODEL, explain, render
+from .fixed_loras import loads_on
 from .following import changes_between
 from .named import stem
 from .negative import acts
@@ -130,6 +131,7 @@ def _card(choice: LoraChoice, plan: Plan, library: Library, language: str) -> di
         "preview": bool(file and file.preview),
         "distillation": row.label if row else choice.distillation,
         "nsfw": bool(file and file.nsfw),
+        "loads": bool(file and file.usable and loads_on(file, families()[plan.family])),
     }
 
 

@@ -83,6 +83,7 @@ def test_cards_say_it_in_the_language_asked_for_and_without_the_name(language: s
         and style["triggers"] == [{"word": "anime style", "on": True}]
     )
     assert 0 < style["relevance"] <= 1 and set(style["scores"]) == {"semantic", "keyword", "popularity", "history"}
+    assert style["loads"] and not miss["loads"]  # what another family's model needs is not offered
     assert not miss["on"] and "Flux" in miss["why_not"] and not any(word["on"] for word in miss["triggers"])
     for card in (style, detail, miss):
         assert not any(line.startswith(card["name"].partition(".")[0]) for line in card["said"])

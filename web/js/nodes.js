@@ -89,6 +89,15 @@ function foldAdvanced(node) {
   show(false);
 }
 
+// An empty text box says what it is for in the person's language; the frontend says the input's plain name.
+function nameTextBoxes(node) {
+  for (const { name, label, element, options } of node.widgets ?? []) {
+    if (!label || element?.placeholder !== name) continue;
+    element.placeholder = label;
+    if (options) options.placeholder = label;
+  }
+}
+
 function ended(download) {
   if (download.state === "done") {
     app.extensionManager.toast.add({ severity: "success", summary: say("done", download), life: 6000 });
@@ -119,6 +128,7 @@ app.registerExtension({
   nodeCreated(node) {
     if (!OURS.test(node.comfyClass ?? "")) return;
     foldAdvanced(node);
+    nameTextBoxes(node);
   },
   beforeRegisterNodeDef(nodeType, nodeData) {
     if (!EXPLAINS.has(nodeData.name)) return;

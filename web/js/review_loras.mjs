@@ -17,14 +17,14 @@ const say = speaker({
     title: "LoRAs", none: "No LoRA fits this prompt well enough.", drop: "Drag a LoRA from the library here to use it.", all_words: "+{count} words", strength: "Strength of {name}",
     strength_label: "Strength", on: "Use {name}", semantic: "Meaning", keyword: "Words", popularity: "Popular", history: "Your ratings",
     scores: "Why {name}: scores from 0 to 100", triggers: "Trigger words of {name}", off: "Switched off", recommended: "Recommended: {value}", proposed: "Proposed: {value}",
-    misses: "Not used: {count}", add: "Use too", instead: "Use instead of…", instead_label: "Use {name} instead of", add_label: "Use {name} too",
+    misses: "Not used: {count}", add: "Use too", instead: "Use instead of…", instead_of: "Use instead of {other}", instead_label: "Use {name} instead of", add_label: "Use {name} too",
     distillation: "few steps", nsfw: "NSFW", covers: "Covers: {words}", relevance: "Fits {percent} %", unasked: "not asked", more: "More reasons",
   },
   es: {
     title: "LoRA", none: "Ninguna LoRA encaja lo bastante con este prompt.", drop: "Una LoRA de la biblioteca se puede arrastrar hasta aquí para usarla.", all_words: "+{count} palabras", strength: "Intensidad de {name}",
     strength_label: "Intensidad", on: "Usar {name}", semantic: "Significado", keyword: "Palabras", popularity: "Popularidad", history: "Valoraciones",
     scores: "Por qué {name}: puntuaciones de 0 a 100", triggers: "Palabras de activación de {name}", off: "Apagada", recommended: "Recomendada: {value}", proposed: "Propuesta: {value}",
-    misses: "Sin usar: {count}", add: "Usar también", instead: "Usar en lugar de…", instead_label: "Usar {name} en lugar de", add_label: "Usar {name} también",
+    misses: "Sin usar: {count}", add: "Usar también", instead: "Usar en lugar de…", instead_of: "Usar en lugar de {other}", instead_label: "Usar {name} en lugar de", add_label: "Usar {name} también",
     distillation: "pocos pasos", nsfw: "NSFW", covers: "Cubre: {words}", relevance: "Encaja al {percent} %", unasked: "sin consultar", more: "Más razones",
   },
 });
@@ -201,16 +201,22 @@ function missCard(node, first) {
   const why = element("p", { class: "quiet small" }), fault = element("p", { class: "fault", role: "alert" });
   const add = element("button", { type: "button", "aria-label": say("add_label", { name: label }) }, say("add"));
   const instead = element("select", { "aria-label": say("instead_label", { name: label }) });
+  const swap = element("button", { type: "button" });
   add.addEventListener("click", () => useLora(node, name));
+  swap.addEventListener("click", () => useLora(node, name, swap.dataset.other));
   instead.addEventListener("change", () => instead.value && useLora(node, name, instead.value));
   const heading = element("div", { class: "grow" }, element("strong", { title: name }, label), why);
-  const top = element("div", { class: "iig-lora-top" }, thumb(first, label), heading);
-  const place = element("li", { class: "card", "data-lora": name }, top, element("div", { class: "buttons" }, add, instead), fault);
+  const top = element("div", { class: "iig-lora-top" }, thumb(first, label), heading), buttons = element("div", { class: "buttons" }, add, swap, instead);
+  const place = element("li", { class: "card", "data-lora": name }, top, buttons, fault);
   const update = (card) => {
     setText(why, card.why_not ?? (card.said ?? []).join(" "));
     setText(fault, faultAt(node, `lora:${name}`));
-    const used = recordOf(node).review.loras.filter(({ on }) => on);
-    instead.hidden = !used.length;
+    const used = recordOf(node).review.loras.filter(({ on }) => on), [only] = used;
+    buttons.hidden = card.loads === false; // nothing that could only be refused is offered
+    swap.hidden = used.length !== 1;
+    instead.hidden = used.length < 2;
+    swap.dataset.other = only?.name ?? "";
+    setText(swap, say("instead_of", { other: only?.title || only?.name }));
     const options = [{ name: "", title: say("instead") }, ...used];
     setLines(instead, options.map((each) => [each.name, each.title || each.name]), ([value, text]) => element("option", { value }, text));
     instead.value = "";

@@ -57,8 +57,9 @@ function row(node, first) {
   const update = (setting) => {
     const { review, fault: failed } = recordOf(node), proposed = proposedOf(review, name);
     setText(label, setting.label);
-    rangeOf(range, setting);
-    control.update(setting, asked(node, name, setting.value));
+    const wide = widened(node, setting);
+    rangeOf(range, wide);
+    control.update(wide, asked(node, name, setting.value));
     back.hidden = proposed === undefined || proposed === setting.value;
     setText(back, say("reset", { value: named(setting, proposed) }));
     back.setAttribute("aria-label", say("reset_label", { label: setting.label, value: named(setting, proposed) }));
@@ -68,6 +69,13 @@ function row(node, first) {
     setText(fault, failed?.at === at ? failed.message : "");
   };
   return { element: place, update };
+}
+
+// A range holds what was proposed and what it was at first: it does not shrink behind a slider that is moved.
+function widened(node, setting) {
+  const first = recordOf(node).base?.settings.find(({ name }) => name === setting.name);
+  if (setting.choices || !first) return setting;
+  return { ...setting, low: Math.min(setting.low, first.low), high: Math.max(setting.high, first.high) };
 }
 
 function rangeOf(place, { choices, low, high }) {

@@ -16,6 +16,7 @@ export const STYLE = `
 .iig.review .grow { flex: 1; min-width: 0; }
 .iig.review .grow strong { display: block; overflow: hidden; text-overflow: ellipsis; }
 .iig.review p:empty { display: none; }
+.iig.review .small > p + p, .iig.review .small details p + p { margin-top: 0.25rem; }
 .iig.review .figure { font-variant-numeric: tabular-nums; text-align: right; }
 .iig.review .chip { border-color: var(--border-color); color: var(--input-text); background: transparent; }
 .iig.review .bar { background: color-mix(in srgb, var(--border-color) 50%, transparent); }
@@ -56,6 +57,7 @@ export const STYLE = `
 .iig.review input[type=number] { width: 5rem; flex: none; padding: 0.2rem 0.4rem; text-align: right; font-variant-numeric: tabular-nums; }
 .iig.review .iig-strength input[type=number] { width: 4.2rem; }
 .iig.review :is(.iig-back, .iig-banner .buttons):not(:has(> :not([hidden]))) { display: none; }
+.iig.review .iig-back { display: flex; flex-wrap: wrap; align-items: center; gap: 0.2rem 0.5rem; }
 .iig.review .iig-back button { padding: 0; color: var(--p-primary-color, #60a5fa); }
 .iig.review .iig-prompt { padding: 0.5rem 0.6rem; border-radius: 0.4rem; background: var(--comfy-input-bg); border: 1px solid var(--border-color);
   overflow-wrap: anywhere; white-space: pre-wrap; max-height: 10rem; overflow: auto; }
