@@ -65,13 +65,16 @@ app.registerExtension({
     setInterval(lookAtAll, LOOK_MS);
     api.addEventListener("intelligent_generation.suggestion", async ({ detail }) => {
       const node = nodeById(detail.node);
-      if (node && detail.review) (await import("./reviewing.mjs")).openReview(node, detail.review);
+      if (node && detail.review) (await import("./reviewing.mjs")).suggested(node, detail.review);
     });
   },
   nodeCreated(node) {
     if (node.comfyClass !== AUTO) return;
-    nodes.add(node);
-    const removed = node.onRemoved, mode = widget(node, "mode"), chosen = mode?.callback;
+    const { onAdded: added, onRemoved: removed } = node, mode = widget(node, "mode"), chosen = mode?.callback;
+    node.onAdded = function (...given) {
+      nodes.add(node); // not before: copying makes nodes that never come onto a canvas
+      return added?.apply(this, given);
+    };
     node.onRemoved = function (...given) {
       nodes.delete(node);
       return removed?.apply(this, given);
@@ -79,7 +82,7 @@ app.registerExtension({
     if (!mode) return;
     mode.callback = function (...given) {
       const answer = chosen?.apply(this, given);
-      look(node); // at once: a switch that seems to do nothing is pressed twice
+      if (nodes.has(node)) look(node); // at once: a switch that seems to do nothing is pressed twice
       return answer;
     };
   },

@@ -66,3 +66,12 @@ export function nodeById(id) {
   }
   return node;
 }
+
+// Whether a node is still on the canvas. A cleared graph leaves its nodes as they were, and an undo makes new ones.
+export function isThere(node) {
+  return holds(app.graph.rootGraph ?? app.graph, node);
+}
+
+function holds(graph, node) {
+  return (graph.nodes ?? graph._nodes ?? []).some((each) => each === node || (each.subgraph && holds(each.subgraph, node)));
+}

@@ -1,7 +1,7 @@
 // The review panel: the whole plan of one Auto Pipeline, every choice with its reasons and its controls, and what to do
 // with it. Edits are answered in place; nothing that is being used is rebuilt.
 import { app } from "../../../scripts/app.js";
-import { AUTO } from "./node_values.mjs";
+import { AUTO, isThere } from "./node_values.mjs";
 import { fetchMissing } from "./plan_card.mjs";
 import { standing } from "./plan_words.mjs";
 import { accept, acceptAndRun, backToAuto, discard, onChange, recordOf, refresh, reviewing, run, stateOf, suggest, takeBack } from "./reviewing.mjs";
@@ -45,7 +45,6 @@ export function open(place, argument) {
   return () => {
     clearInterval(looking);
     view.close();
-    reviewing(null);
   };
 }
 
@@ -72,7 +71,7 @@ function turnTo(view, node) {
   const frame = framed(view, node);
   view.place.replaceChildren(element("style", {}, STYLE), frame.element);
   view.close = onChange(node, frame.update);
-  view.look = () => (node.graph ? (refresh(node), frame.look()) : turnTo(view, again(node)));
+  view.look = () => (isThere(node) ? (refresh(node), frame.look()) : turnTo(view, again(node)));
   frame.update(recordOf(node));
 }
 

@@ -3,7 +3,7 @@
 import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
 import { captureState, forget, keep, kept } from "./draft.mjs";
-import { setWidget, valuesOf, widget } from "./node_values.mjs";
+import { isThere, setWidget, valuesOf, widget } from "./node_values.mjs";
 import { show } from "./showing.mjs";
 import { ask, speaker, toast } from "./speaking.mjs";
 
@@ -13,18 +13,26 @@ const records = new WeakMap();
 const lacking = new Set(); // nodes whose plans name models that are not here
 
 const say = speaker({
-  en: { refused: "No plan was made", first: "Press Suggest first: there is no plan to accept yet.", renews: "The next run makes a new plan for the changed settings without asking.", moved: "Changed since this suggestion: {names}." },
-  es: { refused: "No se hizo ningún plan", first: "Antes hace falta Sugerir: aún no hay ningún plan que aceptar.", renews: "La próxima ejecución hará sin preguntar otro plan para los ajustes cambiados.", moved: "Cambiado desde esta sugerencia: {names}." },
+  en: { refused: "No plan was made", first: "Press Suggest first: there is no plan to accept yet.", renews: "The next run makes a new plan for the changed settings without asking.", edited: "No picture was made: the plan as edited is not accepted yet.", moved: "Changed since this suggestion: {names}." },
+  es: { refused: "No se hizo ningún plan", first: "Antes hace falta Sugerir: aún no hay ningún plan que aceptar.", renews: "La próxima ejecución hará sin preguntar otro plan para los ajustes cambiados.", edited: "No se hizo ninguna imagen: el plan editado aún no está aceptado.", moved: "Cambiado desde esta sugerencia: {names}." },
 });
 
 // {node, base: the review that edits start from, review: as edited, edits, accepted: the widget's text, always, verdict: what
 // /assisted/check said, fault: {at, message}, busy: "" | "suggest" | "revise" | "check"}
 export function recordOf(node) {
-  if (!records.has(node)) records.set(node, { node, ...EMPTY, edits: {}, listeners: new Set(), asked: 0 });
+  if (!records.has(node)) records.set(node, { node, ...EMPTY, edits: {}, listeners: new Set(), asked: 0, turn: 0 });
   return records.get(node);
 }
 
 const EMPTY = { base: null, review: null, accepted: "", always: false, verdict: null, fault: null, busy: "", pending: null, seen: "", judged: "", timer: 0, last: "" };
+
+// Edits and answers that are under way belong to a plan that is no more.
+function leaveBehind(record) {
+  clearTimeout(record.timer);
+  record.asked += 1;
+  record.turn += 1;
+  record.pending = null;
+}
 
 export function reviewOf(node) {
   return recordOf(node).review;
@@ -55,27 +63,42 @@ function tell(record, change) {
 export async function suggest(node) {
   const record = recordOf(node);
   setWidget(node, "mode", "assisted");
+  leaveBehind(record);
+  const { turn } = record, question = questionOf(node);
+  const isOutdated = () => turn !== record.turn || !isThere(node); // asked again, accepted, sent back to AUTO or gone meanwhile
   tell(record, { busy: "suggest", fault: null });
-  const question = questionOf(node);
   try {
     const { values, linked } = valuesOf(node);
-    openReview(node, await ask("/assisted/suggest", { widgets: values, linked }), question);
+    const review = await ask("/assisted/suggest", { widgets: values, linked });
+    if (!isOutdated()) openReview(node, review, question);
   } catch (fault) {
+    if (isOutdated()) return;
     tell(record, { busy: "", fault: { at: "suggest", message: fault.message } });
     if (!node.iigCard) toast("error", say("refused"), fault.message);
   }
 }
 
-// Take a fresh suggestion as the plan under review and show it.
-export function openReview(node, review, question = questionOf(node)) {
+// Take a fresh suggestion as the plan under review and show it. Which `question` it answers is not known of one that a run
+// made: it was asked when the run was queued.
+export function openReview(node, review, question = "") {
   const record = recordOf(node);
-  clearTimeout(record.timer);
-  record.asked += 1; // answers still under way belong to an older plan
+  leaveBehind(record);
   setWidget(node, "accepted_plan", "");
-  const fresh = { base: review, review, edits: {}, pending: null, verdict: null, fault: null, busy: "" };
+  const fresh = { base: review, review, edits: {}, verdict: null, fault: null, busy: "" };
   tell(record, { ...fresh, accepted: "", always: false, seen: question, judged: question });
   keep(record);
   show("review", { node });
+}
+
+// A run made a suggestion in the place of a picture. Where the same question has an answer here that the person edited or
+// accepted since, that stays.
+export function suggested(node, review) {
+  const { base, edits, pending, accepted, verdict } = recordOf(node);
+  const isSame = base?.made_for === review.made_for && verdict?.state !== "missing";
+  if (isSame && accepted) return;
+  if (!isSame || !(pending || Object.keys(edits).length)) return openReview(node, review);
+  show("review", { node });
+  toast("info", say("edited"));
 }
 
 // ---------------------------------------------------------------------------- edits
@@ -140,16 +163,14 @@ export function reviewing(node) {
   current = node;
 }
 
-// Add a local LoRA to the plan that is under review; false where none is.
+// Add a local LoRA to the plan that is, or was last, under review; false where none is.
 export function addLora(name) {
-  return Boolean(current && recordOf(current).review) && useLora(current, name);
+  return Boolean(current && isThere(current) && recordOf(current).review) && useLora(current, name);
 }
 
 export function discard(node) {
   const record = recordOf(node);
-  clearTimeout(record.timer);
-  record.asked += 1;
-  record.pending = null;
+  leaveBehind(record);
   tell(record, { review: record.base, edits: {}, fault: null, busy: "" });
   keep(record);
 }
@@ -160,8 +181,9 @@ export function discard(node) {
 export async function accept(node, always = false) {
   const record = recordOf(node);
   if (record.pending) {
+    const { base } = record;
     await answered(record);
-    if (record.fault) return false;
+    if (record.fault || record.base !== base) return false; // refused, or another plan than the one that was seen
   }
   if (!record.review) {
     toast("info", say("first"));
@@ -169,8 +191,9 @@ export async function accept(node, always = false) {
   }
   const { made_for, plan } = record.review;
   const text = JSON.stringify({ made_for, plan, always });
+  leaveBehind(record);
   setWidget(node, "accepted_plan", text);
-  tell(record, { base: record.review, edits: {}, accepted: text, always });
+  tell(record, { base: record.review, edits: {}, accepted: text, always, busy: "" });
   forget(record);
   captureState();
   return true;
@@ -192,8 +215,9 @@ export function run() {
 
 export function takeBack(node) {
   const record = recordOf(node);
+  record.turn += 1;
   setWidget(node, "accepted_plan", "");
-  tell(record, { accepted: "", always: false, verdict: null, judged: "" });
+  tell(record, { accepted: "", always: false, verdict: null, judged: "", busy: record.pending ? "revise" : "" });
   keep(record);
   captureState();
 }
@@ -202,6 +226,7 @@ export function backToAuto(node) {
   setWidget(node, "accepted_plan", "");
   setWidget(node, "mode", "auto");
   const record = recordOf(node);
+  leaveBehind(record);
   forget(record);
   tell(record, { ...EMPTY, edits: {} });
   captureState();
@@ -229,8 +254,8 @@ export function refresh(node) {
 }
 
 function restore(record, accepted) {
-  record.judged = "";
-  tell(record, { accepted, always: isAlways(accepted), base: null, review: null, edits: {}, pending: null, verdict: null });
+  leaveBehind(record);
+  tell(record, { accepted, always: isAlways(accepted), base: null, review: null, edits: {}, verdict: null, fault: null, busy: "", judged: "" });
   recall(record);
 }
 
@@ -249,17 +274,18 @@ function isAlways(text) {
 
 async function check(record, question = questionOf(record.node)) {
   record.judged = question;
-  const { values, linked } = valuesOf(record.node);
+  const { turn } = record, { values, linked } = valuesOf(record.node);
+  const isOutdated = () => turn !== record.turn && ((record.judged = ""), true); // of a plan that is no more
   const accepted = record.accepted || JSON.stringify({ made_for: record.base.made_for, plan: record.base.plan, always: false });
   tell(record, { busy: "check" });
   try {
     const verdict = asRun(await ask("/assisted/check", { widgets: values, linked, accepted }), values.mode, record);
-    if (record.judged !== question) return;
+    if (isOutdated()) return;
     const shown = record.review || !verdict.review ? {} : { base: verdict.review, review: verdict.review };
     lacking[verdict.state === "missing" ? "add" : "delete"](record.node);
     tell(record, { verdict, busy: "", ...shown });
   } catch (fault) {
-    tell(record, { busy: "", fault: { at: "check", message: fault.message } });
+    if (!isOutdated()) tell(record, { busy: "", fault: { at: "check", message: fault.message } });
   }
 }
 
