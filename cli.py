@@ -18,7 +18,7 @@ from .errors import LANGUAGES, UserError
 from .files import write_whole
 from .plan import Fixed, Kind, Mode, Offload, Plan, Priority, Request, Verbosity
 from .routes import DEFAULT_SERVER
-from .terminal import INTERRUPTED, note, say, tell_retry
+from .terminal import INTERRUPTED, is_agreed, note, say, tell_retry
 from .values import clean, to_json
 
 _MODE_HELP = "assisted: show the plan and ask; without a terminal nothing is made unless --run-anyway is given"
@@ -170,11 +170,10 @@ def _generate(options: argparse.Namespace) -> int:
 def _agreed(plan: Plan, options: argparse.Namespace) -> bool:
     """Show the plan and ask; where nobody can answer, nothing is made."""
     _print_plan(plan, options)
-    if options.json or not (sys.stdin.isatty() and sys.stdout.isatty()):
+    agreed = None if options.json else is_agreed(say("assisted.ask", options.language), options.language)
+    if agreed is None:
         note(say("assisted.waits", options.language))
-        return False
-    answer = input(say("assisted.ask", options.language)).strip().casefold()
-    return answer in say("assisted.yes", options.language).split()
+    return bool(agreed)
 
 
 def free_name(path: Path) -> Path:
