@@ -13,6 +13,7 @@ from .explain import in_binary_units
 from .named import stem
 
 _SETTINGS = ("steps", "cfg", "guidance", "sampler", "scheduler", "shift", "clip_skip", "denoise", "batch", "tiled_decode")
+_MOST_WORDS = 1000  # of each text; what sets words apart one by one takes time with their square
 _PIECE = re.compile(r"\s*\S+")  # a word with the space before it, so that pieces put together are the text again
 
 
@@ -49,13 +50,29 @@ def word_pieces(a: str, b: str) -> tuple[Piece, ...]:
     first, second = _PIECE.findall(a), _PIECE.findall(b)
     bare = [[piece.strip() for piece in pieces] for pieces in (first, second)]
     found = []
-    for tag, low, high, start, end in SequenceMatcher(a=bare[0], b=bare[1], autojunk=False).get_opcodes():
+    for tag, low, high, start, end in _opcodes(*bare):
         if tag == "equal":
             found.append(Piece("same", "".join(second[start:end])))
             continue
         found += [Piece("removed", "".join(first[low:high]))] if high > low else []
         found += [Piece("added", "".join(second[start:end]))] if end > start else []
     return tuple(found)
+
+
+def _opcodes(a: list[str], b: list[str]) -> list[tuple[str, int, int, int, int]]:
+    """As ``SequenceMatcher`` tells them; of very long texts only what they begin and end with alike is found."""
+    if max(len(a), len(b)) <= _MOST_WORDS:
+        return list(SequenceMatcher(a=a, b=b, autojunk=False).get_opcodes())
+    start = _alike(a, b)
+    end = _alike(a[start:][::-1], b[start:][::-1])
+    last, other = len(a) - end, len(b) - end
+    codes = [("equal", 0, start, 0, start), ("replace", start, last, start, other), ("equal", last, len(a), other, len(b))]
+    return [code for code in codes if code[2] > code[1] or code[4] > code[3]]
+
+
+def _alike(a: list[str], b: list[str]) -> int:
+    """How many words both begin with."""
+    return next((at for at, (one, two) in enumerate(zip(a, b, strict=False)) if one != two), min(len(a), len(b)))
 
 
 # --------------------------------------------------------------------------- rows

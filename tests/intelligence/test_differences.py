@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -112,3 +113,15 @@ def test_every_row_has_words_and_every_word_is_used():
 
 def test_a_plan_that_never_ran_has_no_seed():
     assert [(row.what, row.a) for row in differences(made(seed=None), made(seed=0))] == [("seed", "")]
+
+
+def test_very_long_texts_are_set_apart_in_no_time_and_still_whole():
+    a, b = " ".join(["a fox"] * 4000), "the same: " + " ".join(["a fox"] * 2000 + ["in snow"] + ["a fox"] * 2000)
+    started = time.process_time()
+    pieces = word_pieces(a, b)
+    assert time.process_time() - started < 1  # one by one it takes minutes
+    assert "".join(piece.text for piece in pieces if piece.kind != "removed") == b
+    assert "".join(piece.text for piece in pieces if piece.kind != "added").split() == a.split()
+    same = " ".join(["a fox"] * 4000)
+    assert [piece.kind for piece in word_pieces(same, same)] == ["same"]
+    assert [piece.kind for piece in word_pieces(same, f"{same} in snow")] == ["same", "added"]
