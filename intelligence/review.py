@@ -125,7 +125,7 @@ def _card(choice: LoraChoice, plan: Plan, library: Library, language: str) -> di
         "scores": dict(vars(choice.scores)),
         "relevance": choice.relevance,
         "triggers": list(_words(choice, file, plan)),
-        "covers": list(choice.covers),
+        "covers": [_as_written(each, plan) for each in choice.covers],
         "said": _of_lora(name, told, language),
         "why_not": next(iter(_of_lora(name, against, language)), None),
         "preview": bool(file and file.preview),
@@ -133,6 +133,11 @@ def _card(choice: LoraChoice, plan: Plan, library: Library, language: str) -> di
         "nsfw": bool(file and file.nsfw),
         "loads": bool(file and file.usable and loads_on(file, families()[plan.family])),
     }
+
+
+def _as_written(concept: str, plan: Plan) -> str:
+    """A concept in the prompt's own words: its name is English."""
+    return next((each.words[0] for each in plan.analysis.concepts if each.name == concept and each.words), concept)
 
 
 def _of_lora(name: str, reasons: Iterable[Reason], language: str) -> list[str]:
