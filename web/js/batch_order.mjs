@@ -17,7 +17,7 @@ const say = speaker({
   es: {
     from: "De", latest: "la última imagen", node: "{title} (#{id})", strategy: "Qué varía", count: "Imágenes", axes: "Ajustes que varían",
     axes_hint: "cfg, guidance, steps, sampler, size, separados por comas; dos hacen una cuadrícula, vacío son todos", go: "Poner el lote en la cola", made: "En la cola: {count} imágenes",
-    refused: "El lote no se hizo", seed: "la semilla", parameter: "los ajustes", lora: "los LoRAs", mixed: "ajustes y LoRAs", prompt: "la redacción",
+    refused: "El lote no se hizo", seed: "la semilla", parameter: "los ajustes", lora: "las LoRA", mixed: "ajustes y LoRA", prompt: "la redacción",
     nothing: "Todavía no hay ninguna imagen cuyo plan se pueda variar. Haz una primero, o suelta un Auto Pipeline en el lienzo.",
   },
 });

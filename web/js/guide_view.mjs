@@ -2,7 +2,9 @@
 import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
 import { openSettings } from "./opening_settings.mjs";
+import { kindName } from "./kinds.mjs";
 import { show } from "./showing.mjs";
+import { number } from "./sizes.mjs";
 import { ask, element, gib, language, speaker, toast } from "./speaking.mjs";
 import { styled } from "./style.mjs";
 
@@ -17,16 +19,14 @@ const say = speaker({
     found: "What was found", fault: "The guide could not be made", good: "All right", todo: "To do", note: "Good to know", again: "Look again", library: "Show them",
     search: "Search LoRAs", settings: "Open the settings", download: "Download {name}", download_sized: "Download {name} ({size})", other: "Other first models",
     first: "Your first picture", template: "Open the Auto Pipeline template", node: "Drop an Auto Pipeline on the canvas", how: "Type a prompt into it, then press Run. Rate what comes: the next plans follow.",
-    refused: "That did not work", embeddings: "embeddings", counts: "{count} {kind}", loras: "LoRAs", checkpoints: "checkpoints", diffusion_models: "diffusion models",
-    vae: "VAEs", text_encoders: "text encoders", controlnet: "ControlNets", upscale_models: "upscalers", clip_vision: "image encoders", style_models: "style models",
+    refused: "That did not work",
   },
   es: {
-    title: "Empieza aquí", intro: "Escribe lo que quieres ver; el modelo, los LoRAs y los ajustes se eligen por ti, y cada elección se explica.", waiting: "Mirando tus modelos…",
-    found: "Qué se encontró", fault: "No se pudo hacer la guía", good: "En orden", todo: "Por hacer", note: "Para saber", again: "Mirar de nuevo", library: "Mostrarlos",
-    search: "Buscar LoRAs", settings: "Abrir los ajustes", download: "Descargar {name}", download_sized: "Descargar {name} ({size})", other: "Otros primeros modelos",
+    title: "Empieza aquí", intro: "Escribe lo que quieres ver; el modelo, las LoRA y los ajustes se eligen por ti, y cada elección se explica.", waiting: "Mirando tus modelos…",
+    found: "Qué se encontró", fault: "No se pudo hacer la guía", good: "En orden", todo: "Por hacer", note: "Para saber", again: "Mirar de nuevo", library: "Mostrar",
+    search: "Buscar LoRA", settings: "Abrir los ajustes", download: "Descargar {name}", download_sized: "Descargar {name} ({size})", other: "Otros primeros modelos",
     first: "Tu primera imagen", template: "Abrir la plantilla Auto Pipeline", node: "Soltar un Auto Pipeline en el lienzo", how: "Escribe un prompt en él y pulsa Ejecutar. Valora lo que salga: los planes siguientes lo tendrán en cuenta.",
-    refused: "No funcionó", embeddings: "embeddings", counts: "{count} {kind}", loras: "LoRAs", checkpoints: "checkpoints", diffusion_models: "modelos de difusión",
-    vae: "VAE", text_encoders: "codificadores de texto", controlnet: "ControlNets", upscale_models: "ampliadores", clip_vision: "codificadores de imagen", style_models: "modelos de estilo",
+    refused: "No funcionó",
   },
 });
 
@@ -72,7 +72,7 @@ async function recogniser(told, place, state, refresh) {
 
 function fill({ list, counts, missing }, told, acts) {
   const focused = document.activeElement?.dataset?.step;
-  counts.replaceChildren(...Object.entries(told.counts).map(([kind, count]) => element("span", { class: "chip" }, say("counts", { count, kind: say(kind) }))));
+  counts.replaceChildren(...Object.entries(told.counts).map(([kind, count]) => element("span", { class: "chip" }, `${kindName(kind)}: ${number(count)}`)));
   list.replaceChildren(...told.steps.map((step) => line(step, acts)));
   list.setAttribute("aria-busy", "false");
   missing.replaceChildren(...firstModels(told.wanted, acts.again));

@@ -9,11 +9,11 @@ import { fileSize, many } from "./sizes.mjs";
 const say = speaker({
   en: {
     by: "by {creator}", downloads: "{count} downloads", likes: "{count} likes", get: "Download", get_named: "Download {name}", details: "Details of {name}", have: "you have it: {name}",
-    nsfw: "NSFW", gated: "terms first", early: "early access", none: "no file for ComfyUI", why: "Why", huggingface: "Hugging Face", civitai: "CivitAI", templates: "ComfyUI templates",
+    nsfw: "NSFW", gated: "terms first", early: "early access", none: "no file for ComfyUI", unlicensed: "licence not known", why: "Why", huggingface: "Hugging Face", civitai: "CivitAI", templates: "ComfyUI templates",
   },
   es: {
     by: "de {creator}", downloads: "{count} descargas", likes: "{count} me gusta", get: "Descargar", get_named: "Descargar {name}", details: "Detalles de {name}", have: "ya está aquí: {name}",
-    nsfw: "NSFW", gated: "condiciones antes", early: "acceso anticipado", none: "ningún archivo para ComfyUI", why: "Por qué", huggingface: "Hugging Face", civitai: "CivitAI", templates: "Plantillas de ComfyUI",
+    nsfw: "NSFW", gated: "condiciones antes", early: "acceso anticipado", none: "ningún archivo para ComfyUI", unlicensed: "licencia desconocida", why: "Por qué", huggingface: "Hugging Face", civitai: "CivitAI", templates: "Plantillas de ComfyUI",
   },
 });
 
@@ -55,7 +55,9 @@ function about(offer) {
 
 function popularity(offer) {
   const size = offer.file ? fileSize(offer.file.size_bytes) : "";
-  return [say("downloads", { count: many(offer.downloads) }), say("likes", { count: many(offer.likes) }), licenceWord(offer.licence), size];
+  const liked = ["downloads", "likes"].map((key) => offer[key] && say(key, { count: many(offer[key]) })); // 0 is often: not told
+  const isLicensed = offer.licence.name || offer.licence.commercial_use != null;
+  return [...liked, isLicensed ? licenceWord(offer.licence) : say("unlicensed"), size];
 }
 
 function fitting(offer) {

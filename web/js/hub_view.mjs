@@ -12,13 +12,13 @@ const say = speaker({
     search: "Search", words: "What to look for", hub: "Hub", all_hubs: "All hubs", kind: "Kind", all_kinds: "All kinds", family: "For models of", all_families: "Any base model", sort: "Sort by",
     relevance: "Relevance", downloads: "Downloads", likes: "Likes", newest: "Newest", period: "Period", day: "Day", week: "Week", month: "Month", year: "Year", all: "All time",
     nsfw: "Show NSFW", more: "More", none: "Nothing found. Other words or fewer filters may help.", found: "{count} results", one: "1 result", asking: "Asking the hubs…", settings: "Open settings",
-    missing: "What the last run lacked", get: "Download", look: "Search for it", results: "Results", stop: "Cancel",
+    missing: "What the last run lacked", get: "Download", look: "Search for it", results: "Results", stop: "Cancel", hint: "Type words and press Search; without words it lists what is popular.",
   },
   es: {
     search: "Buscar", words: "Qué buscar", hub: "Hub", all_hubs: "Todos los hubs", kind: "Tipo", all_kinds: "Todos los tipos", family: "Para modelos de", all_families: "Cualquier modelo base", sort: "Ordenar por",
     relevance: "Relevancia", downloads: "Descargas", likes: "Me gusta", newest: "Más nuevos", period: "Periodo", day: "Día", week: "Semana", month: "Mes", year: "Año", all: "Siempre",
     nsfw: "Mostrar NSFW", more: "Más", none: "No se encontró nada. Pueden ayudar otras palabras o menos filtros.", found: "{count} resultados", one: "1 resultado", asking: "Preguntando a los hubs…", settings: "Abrir ajustes",
-    missing: "Lo que faltó en la última ejecución", get: "Descargar", look: "Buscarlo", results: "Resultados", stop: "Cancelar",
+    missing: "Lo que faltó en la última ejecución", get: "Descargar", look: "Buscarlo", results: "Resultados", stop: "Cancelar", hint: "Escribir palabras y pulsar Buscar; sin palabras muestra lo más popular.",
   },
 });
 
@@ -51,6 +51,7 @@ class View {
     this.#families();
     this.#lacking();
     this.#show(kept.results);
+    if (!kept.results.length) this.status.append(element("p", { class: "quiet" }, say("hint")));
   }
 
   // Search for what a wanted file names.

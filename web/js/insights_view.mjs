@@ -24,7 +24,7 @@ const say = speaker({
     figures: "Plots", drawing: "Drawing…", larger: "{plot}: show larger", keep: "Forget and export",
   },
   es: {
-    title: "Estadísticas", about: "Sobre", session: "Sesión", every: "todas las sesiones", all: "todo", styles: "estilos", loras: "LoRAs", settings: "ajustes",
+    title: "Estadísticas", about: "Sobre", session: "Sesión", every: "todas las sesiones", all: "todo", styles: "estilos", loras: "LoRA", settings: "ajustes",
     sessions: "valoraciones y sesiones", time: "tiempo y memoria", waiting: "Leyendo…", fault: "No se pudieron leer las estadísticas", again: "Actualizar",
     plot_styles: "Cuánto te gusta cada estilo", plot_loras: "Cuánto te gustan las imágenes con cada LoRA, con un 90 % de certeza", plot_ratings: "A cuántas imágenes diste cuántas estrellas",
     plot_changes: "Qué ajustes subes o bajas", plot_time: "Segundos por imagen y memoria por familia de modelos",

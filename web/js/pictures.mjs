@@ -2,6 +2,7 @@
 import { api } from "../../../scripts/api.js";
 
 const PATH = "/intelligent_generation";
+const NOTHING = "data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA="; // one clear pixel: no sign of a broken image
 
 // A picture as the server names it: "folder/name.png" below the output folder, or {filename, subfolder, type}.
 export function pictureUrl(named) {
@@ -15,11 +16,11 @@ export function previewUrl(which) {
   return api.apiURL(`${PATH}/hub/preview?${new URLSearchParams({ ...which, quiet: true })}`);
 }
 
-// An image that takes itself away where there is nothing to see.
+// An image that is a plain box where there is nothing to see.
 export function picture(src, alt, className = "") {
   const image = new Image();
   Object.assign(image, { loading: "lazy", decoding: "async", alt, className });
-  image.addEventListener("error", () => image.classList.add("missing"));
+  image.addEventListener("error", () => Object.assign(image, { src: NOTHING, alt: "" }), { once: true });
   image.src = src;
   return image;
 }

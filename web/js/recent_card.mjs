@@ -2,6 +2,7 @@
 import { ask, element, language, speaker, toast } from "./speaking.mjs";
 import { picture, pictureUrl } from "./pictures.mjs";
 import { ratingBar } from "./rating_bar.mjs";
+import { number } from "./sizes.mjs";
 import { learn } from "./standings.mjs";
 import { copy, exportWithPlan, remember, save } from "./taking_out.mjs";
 import * as dialog from "./dialog.mjs";
@@ -62,7 +63,7 @@ function shotOf(row) {
 function told(row) {
   const stem = row.model.split("/").pop().replace(/\.\w+$/, "");
   const at = new Date(row.at * 1000).toLocaleString(language(), { dateStyle: "short", timeStyle: "short" });
-  const facts = [stem, at, row.seconds == null ? "" : say("seconds", { seconds: row.seconds.toFixed(1) }), row.batch ? say("batch", { place: row.place + 1 }) : ""];
+  const facts = [stem, at, row.seconds == null ? "" : say("seconds", { seconds: number(row.seconds, 1) }), row.batch ? say("batch", { place: row.place + 1 }) : ""];
   return element("p", { class: "quiet" }, facts.filter(Boolean).join(" · "));
 }
 
