@@ -37,7 +37,8 @@ def test_a_recommended_plan_is_edited_and_run_as_it_is(host: Host) -> None:
     plan = assisted.recommend("a blue house, watercolor painting")
     edited = replace(plan, settings=replace(plan.settings, steps=3, cfg=4.5), loras=())
     made = assisted.generate(plan=edited, seed=5)
-    assert made.plan == edited
+    assert replace(made.plan, sources=()) == replace(edited, sources=())
+    assert [source.name for source in made.plan.sources] == [edited.models.checkpoint], "the LoRA is gone from what it loads"
     assert made.generation.seed == 5
 
 
