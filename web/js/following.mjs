@@ -57,10 +57,12 @@ export function arrival(id) {
 }
 
 export async function refresh() {
+  const before = new Map(known);
+  const newest = (each) => (known.get(each.id) === before.get(each.id) ? each : known.get(each.id)); // an event was quicker
   try {
-    const told = await ask("/hub/downloads");
+    const told = (await ask("/hub/downloads")).downloads.map(newest);
     known.clear();
-    for (const each of told.downloads) known.set(each.id, each);
+    for (const each of told) known.set(each.id, each);
     refused = null;
   } catch (fault) {
     refused = fault.message;

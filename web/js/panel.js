@@ -43,7 +43,7 @@ class Panel {
     place.style.height = "100%"; // the frontend gives the slot none: without it the tabs scroll away and nothing sticks
     const view = element("div", { id: "iig-view", role: "tabpanel", tabindex: "-1", style: "flex:1;min-height:0;overflow:auto" });
     const tabs = this.#tabs(view);
-    place.replaceChildren(element("div", { style: "display:flex;flex-direction:column;height:100%;color:var(--fg-color)" }, tabs, view));
+    place.replaceChildren(element("div", { style: "display:flex;flex-direction:column;height:100%;color:var(--fg-color);background:var(--comfy-menu-bg)" }, tabs, view));
     const shown = () => {
       const { id, argument } = takeWanted() ?? { id: lastView() ?? "guide" };
       this.#show(VIEWS.find((each) => each.id === id) ?? VIEWS[0], view, tabs, argument);
@@ -79,7 +79,7 @@ class Panel {
       const { open } = await chosen.load();
       if (opened === this.#opened) this.#close = open(view, argument);
     } catch (fault) {
-      view.replaceChildren(element("p", { class: "iig fault", style: "padding:0.75rem" }, `${say("broken")}: ${fault.message}`));
+      if (opened === this.#opened) view.replaceChildren(element("p", { class: "iig fault", style: "padding:0.75rem" }, `${say("broken")}: ${fault.message}`));
     }
   }
 

@@ -1,7 +1,7 @@
 // What the rating commands do: to the picture of the selected node, else to the latest one; each says what it did, and to which.
 import { app } from "../../../scripts/app.js";
 import { ask, speaker, toast } from "./speaking.mjs";
-import { act, generationText, rate, ratingOf, standingOf, undo } from "./standings.mjs";
+import { act, generationText, known, rate, ratingOf, standingOf, undo } from "./standings.mjs";
 import { latestId } from "./rating_on_nodes.mjs";
 
 const say = speaker({
@@ -30,12 +30,14 @@ export async function run(name) {
 }
 
 async function star(id, stars) {
+  await known(id);
   const taken = ratingOf(id).overall === stars; // the same key again takes it back, as a click does
   if (!(await rate(id, { overall: taken ? null : stars }))) return;
   await told(taken ? "unrated" : "rated", id, { stars: "★".repeat(stars) + "☆".repeat(5 - stars) }, say("undo"));
 }
 
 async function favourite(id) {
+  await known(id);
   const is = standingOf(id).actions.includes("favourited");
   if (await act(id, "favourited", is)) await told(is ? "no_favourite" : "favourite", id, {}, say("undo"));
 }

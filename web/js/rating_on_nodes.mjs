@@ -1,7 +1,7 @@
 // The bar below a picture on the canvas: on every node that shows a picture of a plan, from its run on. It is never saved with
 // the workflow.
 import { app } from "../../../scripts/app.js";
-import { plannerOf } from "./node_values.mjs";
+import { isThere, plannerOf } from "./node_values.mjs";
 import { pictureUrl } from "./pictures.mjs";
 import { pngText } from "./png_texts.mjs";
 import { ratingBar } from "./rating_bar.mjs";
@@ -24,7 +24,9 @@ export function latestId() {
 // A node shows pictures anew: `output.images`, and from the pack's own Save node `output.generation`. `announced` tells which
 // node planned which generation.
 export async function shown(node, output, announced) {
+  node.iigShows = output;
   const text = output.generation?.[0] ?? (await textOf(node, output.images[0], announced));
+  if (node.iigShows !== output || !isThere(node)) return; // the next picture came meanwhile, or the node went
   if (!text) return detach(node);
   const { id } = JSON.parse(text);
   latest = id;

@@ -49,7 +49,7 @@ class Recent {
   #search = "";
   #next = "";
   #asked = 0;
-  #waiting = null;
+  #waiting = {}; // what is put off, by what it is: a word of the queue is no reason to forget a search
   #grid = element("div", { class: "grid", role: "list", "aria-label": say("title") });
   #status = element("p", { class: "quiet", role: "status" }, say("loading"));
   #more = element("button", { type: "button" }, say("more"));
@@ -63,7 +63,7 @@ class Recent {
   }
 
   start() {
-    this.heard = () => this.#later(() => this.#refresh());
+    this.heard = () => this.#later("refresh", () => this.#refresh());
     api.addEventListener("status", this.heard); // comes whenever the queue changes, for runs of other tabs and batches, too
     window.addEventListener("iig-pictures", this.heard);
     this.#load("");
@@ -72,13 +72,13 @@ class Recent {
   close() {
     api.removeEventListener("status", this.heard);
     window.removeEventListener("iig-pictures", this.heard);
-    clearTimeout(this.#waiting);
+    Object.values(this.#waiting).forEach(clearTimeout);
     this.#asked += 1;
   }
 
-  #later(act) {
-    clearTimeout(this.#waiting);
-    this.#waiting = setTimeout(act, SETTLE_MS);
+  #later(what, act) {
+    clearTimeout(this.#waiting[what]);
+    this.#waiting[what] = setTimeout(act, SETTLE_MS);
   }
 
   #filter() {
@@ -97,7 +97,7 @@ class Recent {
 
   #searchField() {
     const field = element("input", { type: "search", "aria-label": say("search"), placeholder: say("search") });
-    field.addEventListener("input", () => this.#later(() => {
+    field.addEventListener("input", () => this.#later("search", () => {
       this.#search = field.value;
       this.#load("");
     }));

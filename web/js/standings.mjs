@@ -15,6 +15,7 @@ const standings = new Map(); // id → {rating, actions, asked: whether the serv
 const texts = new Map(); // id → the generation's JSON as it came: parsed and written again it would lose digits of its seed
 const watchers = new Map(); // id → Set of WeakRef(element with `iigDraw`)
 const sending = new Map(); // id → the last thing that is on its way
+const inquiring = new Map(); // id → the question under way
 const done = []; // what can be taken back, newest last: {id, before}
 
 export function standingOf(id) {
@@ -45,16 +46,22 @@ export function learn(id, { rating, actions }) {
 export function watch(id, element) {
   if (!watchers.has(id)) watchers.set(id, new Set());
   watchers.get(id).add(new WeakRef(element));
-  if (!standingOf(id).asked) inquire(id);
+  known(id);
+}
+
+// Once the server has said what it knows: whoever changes one part of a rating must not lose the others.
+export function known(id) {
+  if (standingOf(id).asked) return Promise.resolve();
+  if (!inquiring.has(id)) inquiring.set(id, inquire(id).finally(() => inquiring.delete(id)));
+  return inquiring.get(id);
 }
 
 async function inquire(id) {
-  standings.set(id, { ...standingOf(id), asked: true });
   try {
     const { standing } = await ask(`/feedback/generation?id=${encodeURIComponent(id)}`);
     learn(id, standing);
   } catch (fault) {
-    if (fault.status !== 404) standings.set(id, { ...standingOf(id), asked: false }); // asked again with the next bar
+    if (fault.status === 404) standings.set(id, { ...standingOf(id), asked: true }); // else asked again with the next bar
   }
 }
 
@@ -69,15 +76,17 @@ function draw(id) {
 // --------------------------------------------------------------------------- said
 
 // Change some of a rating: {overall: 4}, {tags: […]}; what is left empty is taken back. → whether it was taken in
-export function rate(id, change) {
+export async function rate(id, change) {
+  await known(id);
   const rating = { ...ratingOf(id), ...change };
   return become(id, { ...standingOf(id), rating: isSaid(rating) ? rating : null }, { undo: true });
 }
 
 // Note what was done with a picture ("favourited", "saved", "shared", "regenerated"), or take it back.
-export function act(id, action, undone = false) {
+export async function act(id, action, undone = false) {
+  await known(id);
   const { rating, actions } = standingOf(id);
-  if (actions.includes(action) !== undone) return Promise.resolve(true);
+  if (actions.includes(action) !== undone) return true;
   return become(id, { rating, actions: undone ? actions.filter((each) => each !== action) : [...actions, action] }, { undo: true });
 }
 
