@@ -35,8 +35,9 @@ export function take(download) {
 
 // pause, resume, cancel or forget; a refusal is thrown as `ask` throws it.
 export async function act(download, what) {
+  const before = known.get(download.id);
   const { download: changed } = await ask(`/hub/downloads/${download.id}/${what}`, {});
-  if (changed) return take(changed);
+  if (changed) return known.get(download.id) === before ? take(changed) : refresh(); // an event that was quicker may be newer
   known.delete(download.id);
   for (const hear of [...listeners]) hear(null);
 }

@@ -127,8 +127,8 @@ function about(row, labels) {
 
 function standing(row) {
   const strength = strengthText(row.strength);
-  const parts = [strength && row.kind === "loras" ? say("strength", { best: strength }) : "", row.uses ? say("uses", { count: row.uses }) : ""];
-  if (row.stars !== null) parts.push(say("stars", { stars: number(row.stars, 1) }));
+  const stars = row.stars === null ? "" : say("stars", { stars: number(row.stars, 1) }); // first: a narrow panel cuts the rest
+  const parts = [stars, strength && row.kind === "loras" ? say("strength", { best: strength }) : "", row.uses ? say("uses", { count: row.uses }) : ""];
   return parts.filter(Boolean).join(" · ") || row.name;
 }
 
