@@ -18,8 +18,10 @@ def build(plan: Plan, seed: int, prefix: str = "", image: Link | None = None) ->
     IMAGE to start from. Raises ``BadRequest`` for a family or recipe this version does not know and
     ``MissingModel`` for a plan without its files."""
     family, recipe = families().get(plan.family), RECIPES.get(plan.recipe)
-    if family is None or recipe is None:
-        raise BadRequest("plan_family_unknown", plan.request.language, family=plan.family, recipe=plan.recipe)
+    if family is None:
+        raise BadRequest("plan_family_unknown", plan.request.language, family=plan.family)
+    if recipe is None:
+        raise BadRequest("plan_recipe_unknown", plan.request.language, family=family.label, recipe=plan.recipe)
     job = Job(plan, family, int(seed), Builder(prefix), image)
     return staged(recipe(job), plan, job.nodes)
 
