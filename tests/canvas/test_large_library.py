@@ -25,9 +25,10 @@ PAGE_PX, PAGES = 600, 25
 SCANNED_S = 120
 BLOCK = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k"
 SHAPES = {f"{BLOCK}.lora_down.weight": (4, 768), f"{BLOCK}.lora_up.weight": (320, 4)}
-OPENED = """async () => { const shown = () => document.querySelector("#iig-view [data-index] strong, #iig-view [data-index] [data-act]");
+OPENED = """async () => { const shown = () => document.querySelector("#iig-view .iig-model:not([data-name=''])");
     const start = performance.now(); window.app.extensionManager.command.execute("IIG.Show.library");
-    while (!shown()) await new Promise(requestAnimationFrame); return performance.now() - start; }"""
+    while (!shown() && performance.now() < start + 10000) await new Promise(requestAnimationFrame);
+    return performance.now() - start; }"""
 
 
 def write_loras(folder: Path) -> None:
@@ -98,7 +99,7 @@ def test_it_opens_at_once(opened: Canvas) -> None:
         took.append(float(opened.page.evaluate(OPENED)))
     print(f"10,000 LoRAs shown after {min(took):.0f} ms ({[round(each) for each in took]})")
     assert min(took) <= OPEN_MS
-    assert "10,000" in opened.page.locator("#iig-view [role=status]").first.inner_text()
+    assert any("10,000" in told for told in opened.page.locator("#iig-view [role=status]").all_inner_texts())
     assert not opened.faults
 
 
