@@ -28,9 +28,9 @@ def test_what_authors_write(text, strength):
 def test_long_text_is_read_in_no_time():
     import time
 
-    start = time.perf_counter()
+    start = time.thread_time()
     strength_in_text("use 0.5.5.5 weight " * 20_000)
-    assert time.perf_counter() - start < 2
+    assert time.thread_time() - start < 2
 
 
 @pytest.mark.parametrize(

@@ -156,10 +156,10 @@ def test_where_no_negative_acts_nothing_is_written():
 
 
 def test_a_long_text_of_refusals_is_read_fast():
-    begin = time.perf_counter()
+    begin = time.thread_time()
     asked_part("no hat, " * 20_000)
     asked_part("no " * 20_000)
-    assert time.perf_counter() - begin < 3
+    assert time.thread_time() - begin < 3
 
 
 def test_refusals_that_are_tags_are_searched_for_as_tags_only():

@@ -166,14 +166,14 @@ def nasty():
 
 @pytest.mark.parametrize("text", list(nasty()), ids=range(21))
 def test_no_text_is_slow_or_fatal(text):
-    begin = time.perf_counter()
+    begin = time.thread_time()
     written = rewrite(text)
-    assert time.perf_counter() - begin < 4
+    assert time.thread_time() - begin < 4
     assert len(written.reasons) < 100
     written.text.encode("utf-8")
 
 
 def test_a_hundred_thousand_brackets():
-    begin = time.perf_counter()
+    begin = time.thread_time()
     assert len(rewrite("([{" * 33_333).text) >= 100_000 - 1
-    assert time.perf_counter() - begin < 10
+    assert time.thread_time() - begin < 10
