@@ -12,6 +12,7 @@ from .errors import BadRequest, Unreachable, UserError
 from .routes import GUARD_HEADER, Access
 
 MAX_BODY_BYTES = 65_536
+MAX_SENT_BYTES = 4 << 20  # where nothing is changed: plans travel whole, read and parsed on ComfyUI's own loop
 
 # Set by proxies: whoever sits behind one is not at this computer, though the connection comes from it.
 _FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP")

@@ -10,6 +10,7 @@ from .errors import BadRequest
 
 T = TypeVar("T")
 
+_MOST = 2**63  # of a limit; beyond it arithmetic with fractions fails
 # ComfyUI's own limits: nodes.py MAX_RESOLUTION 16384, KSampler steps 1–10000, cfg 0–100.
 _RANGES = {
     "steps": (1, 10_000),
@@ -34,8 +35,8 @@ def faults_of_settings(value: object) -> Iterator[str]:
 def faults_of_constraints(limits: Any) -> Iterator[str]:
     for name in ("max_vram_bytes", "max_seconds", "max_pixels", "max_steps"):
         number = getattr(limits, name)
-        if number is not None and not number > 0:
-            yield f"{name} {number} (> 0)"
+        if number is not None and not 0 < number < _MOST:
+            yield f"{name} {str(number)[:20]} (> 0)"
     if not 0 <= limits.max_loras <= 50:
         yield f"max_loras {limits.max_loras} (0–50)"
 

@@ -98,8 +98,8 @@ def _group(node_id: str, node: Mapping[str, Any]) -> str:
 
 
 def _title(node_id: str, inputs: Mapping[str, Any], language: str) -> str:
-    if lora := str(inputs.get("lora_name", "")):
-        return "LoRA: " + lora.replace("\\", "/").rsplit("/", 1)[-1].rsplit(".", 1)[0]
+    if "lora_name" in inputs:
+        return "LoRA: " + str(inputs["lora_name"]).replace("\\", "/").rsplit("/", 1)[-1].rsplit(".", 1)[0]
     again = next((prefix for prefix in _AGAIN if node_id.startswith(prefix)), "")
     word = _word(f"node.{node_id.removeprefix(again)}", language)
     return _word("again", language, title=word) if again else word

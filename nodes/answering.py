@@ -125,7 +125,7 @@ def _threads() -> ThreadPoolExecutor:
 
 
 async def _asked(http: HttpRequest, route: Route, language: str) -> Asked:
-    from ..guard import MAX_BODY_BYTES, Visitor, refuse_strangers
+    from ..guard import MAX_BODY_BYTES, MAX_SENT_BYTES, Visitor, refuse_strangers
 
     visitor = Visitor(http.remote, http.content_type, http.headers)
     remote_clients = route.access.here and not visitor.is_here and await asyncio.to_thread(_remote_clients)
@@ -134,7 +134,7 @@ async def _asked(http: HttpRequest, route: Route, language: str) -> Asked:
         query = {name: http.query.getall(name) for name in http.query if name != LANGUAGE}
         _refuse_unknown(query, route.takes or ())
         return Asked(language, query)
-    raw = await _body(http, MAX_BODY_BYTES if route.access.here else None)
+    raw = await _body(http, MAX_BODY_BYTES if route.access.here else MAX_SENT_BYTES)
     given = _object(raw) if route.access.here else _object_if_any(raw)
     if isinstance(given.get(LANGUAGE), str):
         language = _spoken(given[LANGUAGE])
@@ -155,15 +155,13 @@ def _refuse_unknown(given: Mapping[str, Any], takes: tuple[str, ...]) -> None:
         raise unreadable(f"{', '.join(unknown)[:80]}: not known here")
 
 
-async def _body(http: HttpRequest, most: int | None) -> bytes:
-    if most is None:
-        return await http.read()
-    raw = b""
+async def _body(http: HttpRequest, most: int) -> bytes:
+    raw = bytearray()
     async for piece in http.content.iter_chunked(8192):
         raw += piece
         if len(raw) > most:
             raise BadRequest("request_too_large", most=most)
-    return raw
+    return bytes(raw)
 
 
 def _object(raw: bytes) -> dict[str, Any]:

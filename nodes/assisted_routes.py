@@ -30,8 +30,7 @@ def suggest(asked: Asked) -> dict[str, Any]:
 def revise(asked: Asked) -> dict[str, Any]:
     """``{"plan": …, "edits": …}`` → the review of the plan with the edits in it."""
     _refuse_long(asked)
-    plan = from_json(Plan, json.dumps(asked.given.get("plan")))
-    consent.refuse_unknown_family(plan)
+    plan = consent.accepted_in(json.dumps(asked.given.get("plan"))).plan
     edits = from_json(Edits, json.dumps(asked.given.get("edits", {})))
     return _reviewed(apply_edits(plan, edits, Place(*batches.seen())), asked.language)
 

@@ -4,6 +4,7 @@ where it was not."""
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from ..intelligence.wanted import Wanted
 
 MOST_JSON = 1 << 20  # bytes; the longest plans, with every near-miss, are a tenth of it
+MOST_DIGITS = 20  # of a whole number: the largest seed has so many
 
 
 class State(str, Enum):
@@ -96,7 +98,7 @@ def standing(text: str, request: Request, library: Library) -> Standing:
     if question_hash(request, family) != made_for:
         changed = changed_inputs(accepted.plan.request, request)
         return Standing(State.STALE, here, changed, (_stale(changed, request.language),), found.missing)
-    if found.missing:
+    if found.missing and library.complete:  # else they may only not have been seen yet
         return Standing(State.MISSING, here, (), (_missing(found.missing),), found.missing)
     told = (*found.notes, *_library_changed(accepted.plan, library))
     return Standing(State.VALID, replace(here, plan=with_warnings(found.plan, told)), said=told)
@@ -122,7 +124,7 @@ def refuse_unknown_family(plan: Plan) -> None:
 
 def _read(text: str) -> Accepted:
     try:
-        held = json.loads(text)
+        held = json.loads(text, parse_int=_whole, parse_float=_finite, parse_constant=_finite)
     except (ValueError, RecursionError):
         held = None
     keys = held.keys() if isinstance(held, dict) else set()
@@ -130,6 +132,19 @@ def _read(text: str) -> Accepted:
         return from_json(Accepted, text)
     plan = from_json(Generation, text).plan if "plan" in keys else from_json(Plan, text)
     return Accepted("", plan)
+
+
+def _whole(digits: str) -> int:
+    if len(digits.removeprefix("-")) > MOST_DIGITS:
+        raise BadRequest("out_of_range", faults=f"{digits[:MOST_DIGITS]}…")
+    return int(digits)
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise BadRequest("out_of_range", faults=digits[:MOST_DIGITS])
+    return number
 
 
 def as_it_is(text: str, language: str) -> Plan:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 # Inputs that no plan depends on, whether their value is known or not.
 BESIDE = frozenset({"seed", "mode", "language", "verbosity", "accepted_plan", "run_anyway", "image"})
+UNASKED = BESIDE - {"mode", "language"}  # no part of a request: whatever they hold
 MOST_TEXT = 100_000  # letters
 
 
@@ -32,7 +33,8 @@ def request_of(widgets: Mapping[str, Any], linked: Iterable[str], language: str)
 
 def known_request(widgets: Mapping[str, Any], linked: Iterable[str], language: str) -> Request:
     """As ``request_of``, what comes by a link left at its default."""
-    known = {name: _checked(name, widgets[name]) for name in _defaults() if name in widgets and name not in set(linked)}
+    told = [name for name in _defaults() if name in widgets and name not in {*linked, *UNASKED}]
+    known = {name: _checked(name, widgets[name]) for name in told}
     image = True if "image" in set(linked) else None
     return asking.request_from({**_defaults(), **known, "language": language, "image": image})
 

@@ -17,8 +17,9 @@ def test_out_of_range_values_are_refused_all_at_once():
     text = str(refused.value)
     assert "width 100000" in text and "height 0" in text and "steps 0" in text
     assert "fuera de rango" in str(refused.value.in_language("es"))
-    with pytest.raises(BadRequest):
-        Constraints(max_seconds=-1)
+    for limit in ({"max_seconds": -1}, {"max_pixels": 10**400}, {"max_seconds": float("inf")}):
+        with pytest.raises(BadRequest):
+            Constraints(**limit)
 
 
 def test_unreadable_json_names_the_place():
