@@ -7,7 +7,7 @@ import { speaker, toast } from "./speaking.mjs";
 
 const say = speaker({
   en: { unfold: "Unfold into native nodes", fold: "Fold plan from picture…", none: "Select an Auto Pipeline first" },
-  es: { unfold: "Desplegar en nodos nativos", fold: "Plegar plan desde una imagen…", none: "Primero hay que seleccionar un Auto Pipeline" },
+  es: { unfold: "Desplegar en nodos nativos", fold: "Plegar plan desde una imagen…", none: "Primero hay que seleccionar un nodo «Generación automática»" },
 });
 
 function selectedAuto() {

@@ -18,7 +18,7 @@ const say = speaker({
     from: "De", latest: "la última imagen", node: "{title} (#{id})", strategy: "Qué varía", count: "Imágenes", axes: "Ajustes que varían",
     axes_hint: "cfg, guidance, steps, sampler, size, separados por comas; dos hacen una cuadrícula, vacío son todos", go: "Poner el lote en la cola", made: "En la cola: {count} imágenes",
     refused: "El lote no se hizo", seed: "la semilla", parameter: "los ajustes", lora: "las LoRA", mixed: "ajustes y LoRA", prompt: "la redacción",
-    nothing: "Todavía no hay ninguna imagen cuyo plan se pueda variar. Haz una primero, o suelta un Auto Pipeline en el lienzo.",
+    nothing: "Todavía no hay ninguna imagen cuyo plan se pueda variar. Haz una primero, o suelta un nodo «Generación automática» en el lienzo.",
   },
 });
 
@@ -82,9 +82,17 @@ function autos() {
 async function planOf(source) {
   const node = autos().find((each) => String(each.id) === source);
   if (!node) return latest();
-  const { values, linked } = valuesOf(node);
-  const { plan } = await ask("/assisted/suggest", { widgets: values, linked });
-  return { plan, seed: Number.isSafeInteger(values.seed) ? values.seed : 0 };
+  const { values, linked } = valuesOf(node), seed = Number.isSafeInteger(values.seed) ? values.seed : 0;
+  const { plan } = (await acceptedOn(values, linked)) ?? (await ask("/assisted/suggest", { widgets: values, linked }));
+  return { plan, seed };
+}
+
+// The review of the plan that was accepted on the node, where a run would use it.
+async function acceptedOn(values, linked) {
+  const accepted = String(values.accepted_plan ?? "").trim();
+  if (!accepted) return null;
+  const { state, review } = await ask("/assisted/check", { widgets: values, linked, accepted });
+  return state === "valid" || (state === "stale" && values.mode !== "assisted") ? review : null;
 }
 
 async function latest() {

@@ -19,7 +19,7 @@ const say = speaker({
     open: "Open the batch: {prompt}", fault: "The batches could not be read", new_batch: "New batch",
   },
   es: {
-    title: "Lotes", back: "Todos los lotes", none: "Todavía no hay lotes. Haz uno a partir de un Auto Pipeline o de tu última imagen: un prompt, varias imágenes entre las que elegir.",
+    title: "Lotes", back: "Todos los lotes", none: "Todavía no hay lotes. Haz uno a partir de un nodo «Generación automática» o de tu última imagen: un prompt, varias imágenes entre las que elegir.",
     waiting: "Leyendo…", progress: "{done} de {count} hechas", failed: "{count} fallidas", queued: "{count} en la cola", winner: "ganadora: {place}",
     seed: "otras semillas", parameter: "otros ajustes", lora: "otras LoRA", mixed: "ajustes y LoRA", prompt: "otras redacciones",
     open: "Abrir el lote: {prompt}", fault: "No se pudieron leer los lotes", new_batch: "Lote nuevo",

@@ -1,7 +1,7 @@
 // A picture's plan back in an Auto Pipeline: its settings, its seed and the plan as an accepted one, so that it makes the
 // same picture again.
 import { app } from "../../../scripts/app.js";
-import { AUTO, setWidget, widget } from "./node_values.mjs";
+import { AUTO, isThere, setWidget, widget } from "./node_values.mjs";
 import { pngText } from "./png_texts.mjs";
 import { ask, speaker, toast } from "./speaking.mjs";
 import { asOneStep, centre } from "./canvas_steps.mjs";
@@ -21,7 +21,7 @@ const say = speaker({
     folded: "El plan está en «{title}»", next: "Al ejecutarlo se obtiene la misma imagen.", refused: "No se plegó el plan",
     no_plan: "«{name}» no contiene ningún plan de este paquete. Soltada junto al nodo, abre su workflow.",
     linked: "Estas entradas vienen de otros nodos y pueden pedir otra cosa; para obtener la misma imagen hay que desconectarlas: {names}",
-    missing: "No están aquí todos los modelos del plan", absent: "Auto Pipeline no está instalado aquí: hay que reiniciar ComfyUI",
+    missing: "No están aquí todos los modelos del plan", absent: "El nodo «Generación automática» no está instalado aquí: hay que reiniciar ComfyUI",
   },
 });
 
@@ -46,7 +46,7 @@ export async function foldFile(file, node = null) {
 export async function foldGeneration(generation, node = null) {
   try {
     const told = await ask("/fold", { generation });
-    const filled = asOneStep(() => fill(node ?? added(), told));
+    const filled = asOneStep(() => fill(node && isThere(node) ? node : added(), told));
     tell(filled, told);
     return filled;
   } catch (fault) {

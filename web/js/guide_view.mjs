@@ -25,7 +25,7 @@ const say = speaker({
     title: "Empieza aquí", intro: "Escribe lo que quieres ver; el modelo, las LoRA y los ajustes se eligen por ti, y cada elección se explica.", waiting: "Mirando tus modelos…",
     found: "Qué se encontró", fault: "No se pudo hacer la guía", good: "En orden", todo: "Por hacer", note: "Para saber", again: "Mirar de nuevo", library: "Mostrar",
     search: "Buscar LoRA", settings: "Abrir los ajustes", download: "Descargar {name}", download_sized: "Descargar {name} ({size})", other: "Otros primeros modelos",
-    first: "Tu primera imagen", template: "Abrir la plantilla Auto Pipeline", node: "Soltar un Auto Pipeline en el lienzo", how: "Escribe un prompt en él y pulsa Ejecutar. Valora lo que salga: los planes siguientes lo tendrán en cuenta.",
+    first: "Tu primera imagen", template: "Abrir la plantilla auto_pipeline", node: "Soltar un nodo «Generación automática» en el lienzo", how: "Escribe un prompt en él y pulsa Ejecutar. Valora lo que salga: los planes siguientes lo tendrán en cuenta.",
     refused: "No funcionó",
   },
 });

@@ -12,7 +12,7 @@ const say = speaker({
   },
   es: {
     rated: "{stars} para «{prompt}»", unrated: "Ya sin estrellas: «{prompt}»", favourite: "Favorita: «{prompt}»", no_favourite: "Ya no es favorita: «{prompt}»",
-    undone: "Deshecho: «{prompt}»", none: "No hay imagen que valorar", none_next: "Hay que ejecutar antes un Auto Pipeline, o seleccionar el nodo que muestra su imagen.",
+    undone: "Deshecho: «{prompt}»", none: "No hay imagen que valorar", none_next: "Hay que ejecutar antes un nodo «Generación automática», o seleccionar el nodo que muestra su imagen.",
     two: "Hacen falta dos imágenes para comparar", two_next: "Hay que hacer otra, o seleccionar dos nodos que muestren imágenes.", undo: "Mayús+Z lo deshace.",
   },
 });

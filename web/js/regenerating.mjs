@@ -8,7 +8,7 @@ import { act } from "./standings.mjs";
 
 const say = speaker({
   en: { queued: "Queued once more with seed {seed}", refused: "Not queued", unmade: "ComfyUI does not know the Auto Pipeline node. Reload the page." },
-  es: { queued: "En cola otra vez con la semilla {seed}", refused: "No se puso en cola", unmade: "ComfyUI no conoce el nodo Auto Pipeline. Hay que recargar la página." },
+  es: { queued: "En cola otra vez con la semilla {seed}", refused: "No se puso en cola", unmade: "ComfyUI no conoce el nodo «Generación automática». Hay que recargar la página." },
 });
 const SEEDS = 2 ** 50; // as many as ComfyUI's own random seeds
 const MAKE = "iig_again", SAVE = "iig_again_save"; // names that no node of a canvas has

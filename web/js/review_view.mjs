@@ -26,7 +26,7 @@ const say = speaker({
     stale: "Out of date", missing: "Models are missing", unreadable: "Plan cannot be read", changes: "Changes of yours: {count}",
   },
   es: {
-    title: "Plan", which: "Plan de qué nodo", nobody: "No hay ningún Auto Pipeline en este lienzo. Se añade con clic derecho, Añadir nodo, Intelligent Generation.",
+    title: "Plan", which: "Plan de qué nodo", nobody: "No hay ningún nodo «Generación automática» en este lienzo. Se añade con clic derecho, Añadir nodo, Intelligent Generation.",
     none: "Aún no hay plan. Sugerir hace uno con los ajustes del nodo; no se genera nada.", suggest: "Sugerir un plan", anew: "Sugerir de nuevo",
     accept: "Aceptar", accept_run: "Aceptar y ejecutar", always: "Aceptar siempre para este prompt", discard: "Descartar cambios", auto: "Volver a AUTO", run: "Ejecutar",
     take_back: "Retirar la aceptación", download: "Descargar los modelos que faltan", planning: "Planificando…", revising: "Calculando qué cambia con eso…", actions: "Qué hacer con el plan",

@@ -3,7 +3,7 @@ import { app } from "../../../scripts/app.js";
 import { questionOf } from "./auto_menu.js";
 import { asOneStep } from "./canvas_steps.mjs";
 import { offer } from "./folding.mjs";
-import { valuesOf, widget } from "./node_values.mjs";
+import { isThere, valuesOf, widget } from "./node_values.mjs";
 import { ask, speaker, toast } from "./speaking.mjs";
 import { place } from "./unfolded_layout.mjs";
 import { connect, linksOf } from "./wiring.mjs";
@@ -24,8 +24,8 @@ const say = speaker({
     lacks: "This ComfyUI has no node “{name}”: update ComfyUI, then unfold again", prompt: "Prompt", negative: "Negative prompt",
   },
   es: {
-    done: "Desplegado en {count} nodos", undo: "Ctrl+Z devuelve el Auto Pipeline.", refused: "No se desplegó el plan",
-    save: "«Save Image with Plan» necesita un Auto Pipeline, así que «Save Image» ocupa su lugar.",
+    done: "Desplegado en {count} nodos", undo: "Ctrl+Z devuelve el nodo «Generación automática».", refused: "No se desplegó el plan",
+    save: "«Guardar imagen con plan» necesita un nodo «Generación automática», así que «Guardar imagen» ocupa su lugar.",
     lost: "Los nodos nativos no tienen estas salidas, así que estos enlaces terminan: {names}", fixed: "Estas entradas venían de otros nodos y ahora tienen los valores del plan: {names}",
     lacks: "Este ComfyUI no tiene el nodo «{name}»: hay que actualizar ComfyUI y desplegar de nuevo", prompt: "Prompt", negative: "Prompt negativo",
   },
@@ -36,6 +36,7 @@ export async function unfold(node) {
   try {
     const { linked } = valuesOf(node);
     const laid = await ask("/unfold", { ...(await planOf(node)), linked });
+    if (!isThere(node)) return null; // unfolded, undone or deleted meanwhile
     const { made, said } = asOneStep(() => replaced(node, laid));
     toast("success", say("done", { count: laid.nodes.length }), [...laid.said, ...said, say("undo")].join("\n"), SAID_MS);
     if (laid.missing.length) offer(laid.missing);
