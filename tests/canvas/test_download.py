@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import struct
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from playwright.sync_api import expect
 from .conftest import Site
 from .pages import STEP_MS, Canvas
 
-FILLING = 400_000
+FILLING = 8_000_000  # several of the pieces in which a download is kept
 
 
 def lora(salt: str) -> bytes:
@@ -35,7 +36,7 @@ def test_paused_gone_on_with_and_verified(site: Site, canvas: Canvas) -> None:
     content = lora("inkwash")
     version = {"baseModel": "SD 1.5", "trainedWords": ["inkwash style"]}
     site.hubs.civitai.add({"inkwash.safetensors": content}, type="LORA", name="inkwash", version=version)
-    site.hubs.cdn.fault("*inkwash*", Fault(drip=(10_000, 0.2)), times=1)
+    site.hubs.cdn.fault("*inkwash*", Fault(drip=(400_000, 0.4)), times=1)
     view = canvas.panel("hub")
     view.locator("form input[type=search]").fill("inkwash")
     view.locator("form button[type=submit]").click()
@@ -48,6 +49,8 @@ def test_paused_gone_on_with_and_verified(site: Site, canvas: Canvas) -> None:
     canvas.screenshot(f"confirm-{site.place.name}")
     dialog.locator("button.main").click()
     strip = view.locator("[data-download]").first
+    kept = strip.locator("[role=progressbar]")
+    expect(kept).to_have_attribute("aria-valuenow", re.compile("[2-9][0-9]"), timeout=STEP_MS)
     strip.locator("[data-act=pause]").click(timeout=STEP_MS)
     expect(strip.locator("[data-act=resume]")).to_be_visible(timeout=STEP_MS)
     here = site.models / "loras" / "inkwash.safetensors"
