@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import requests
 from playwright.sync_api import expect
 
 from .conftest import Site
@@ -26,7 +27,7 @@ def test_a_suggestion_that_comes_late_leaves_an_accepted_plan_alone(canvas: Canv
     view = suggested(canvas, seed=22)
     review = canvas.page.evaluate(
         """async () => (await import("/extensions/intelligent-generation/js/reviewing.mjs"))
-        .reviewOf(window.app.graph._nodes.find(({ comfyClass }) => comfyClass === "IIG_AutoPipeline"))"""
+        .recordOf(window.app.graph._nodes.find(({ comfyClass }) => comfyClass === "IIG_AutoPipeline")).review"""
     )
     view.locator("footer [data-act=accept]").click()
     standing(canvas, "accepted")
@@ -87,3 +88,54 @@ def test_a_copy_that_never_came_onto_the_canvas_has_no_card(canvas: Canvas) -> N
     assert not canvas.page.evaluate("() => Boolean(window.ghost.iigCard)")
     assert canvas.page.evaluate(CARDS) == 1
     assert not asked
+
+
+def test_a_lora_dragged_onto_the_card_is_in_the_plan(canvas: Canvas) -> None:
+    view = suggested(canvas, seed=27)
+    used = {
+        str(each.get_attribute("data-lora"))
+        for each in view.locator("[data-lora] input[type=checkbox]:checked").locator("..").locator("..").all()
+    }
+    nodes = canvas.classes()
+    library = canvas.panel("library")
+    expect(library.locator(".iig-model[data-name]").first).to_be_visible(timeout=STEP_MS)
+    names = [str(row.get_attribute("data-name")) for row in library.locator(".iig-model[data-name]").all()]
+    name = next(each for each in names if "sd15" in each and each not in used)
+    card = canvas.page.locator("[role=group][aria-label=Plan] [data-state]").first
+    library.locator(f'.iig-model[data-name="{name}"]').drag_to(card)
+    canvas.page.wait_for_timeout(1000)
+    assert canvas.classes() == nodes, "no loader beside it"
+    canvas.panel("review")
+    expect(settled(canvas).locator(f'[data-lora="{name}"] input[type=checkbox]')).to_be_checked()
+
+
+def test_a_lora_of_another_family_is_refused_where_it_is_seen(canvas: Canvas) -> None:
+    suggested(canvas, seed=28)
+    library = canvas.panel("library")
+    other = library.locator('.iig-model[data-name*="_xl"]').first
+    expect(other).to_be_visible(timeout=STEP_MS)
+    other.locator("button.use").click()
+    expect(canvas.page.locator(".p-toast-message-error", has_text="was not added")).to_be_visible(timeout=STEP_MS)
+    canvas.panel("review")
+    standing(canvas, "waiting")
+    canvas.faults[:] = [
+        fault for fault in canvas.faults if "400 (Bad Request)" not in fault
+    ]  # the browser tells refusals itself
+
+
+def test_workflows_of_before_keep_their_values_and_prompts_hold_the_nodes_inputs_alone(site: Site, canvas: Canvas) -> None:
+    suggested(canvas, seed=29)
+    before = canvas.page.evaluate(
+        """async () => { const graph = window.app.graph.serialize(), auto = graph.nodes.find(({ type }) => type === "IIG_AutoPipeline");
+        auto.widgets_values = [...auto.widgets_values.slice(0, -2), "kept"]; // there was no run_anyway
+        await window.app.loadGraphData(graph); return auto.widgets_values; }"""
+    )
+    assert before[-2:] == ["auto", "kept"]
+    assert canvas.widget("IIG_AutoPipeline", "accepted_plan") == "kept"
+    assert canvas.widget("IIG_AutoPipeline", "run_anyway") is False
+    assert canvas.widget("IIG_AutoPipeline", "seed") == 29 and canvas.widget("IIG_AutoPipeline", "reader") == "rules"
+    canvas.page.wait_for_function(f"{CARDS.split('=> ', 1)[1]} === 1")
+    prompt = canvas.page.evaluate("async () => (await window.app.graphToPrompt()).output")
+    [auto] = [node for node in prompt.values() if node["class_type"] == "IIG_AutoPipeline"]
+    known = requests.get(f"{site.url}/object_info/IIG_AutoPipeline", timeout=30).json()["IIG_AutoPipeline"]["input"]
+    assert auto["inputs"].keys() <= known["required"].keys() | known["optional"].keys()

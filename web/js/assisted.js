@@ -8,7 +8,7 @@ const LOOK_MS = 500; // older and newer frontends tell of a changed widget in di
 const ROLLED = ["prompt", "negative"]; // {a|b} in these is drawn anew by the frontend whenever it queues
 const nodes = new Set();
 
-export function isAssisted(node) {
+function isAssisted(node) {
   return widget(node, "mode")?.value === "assisted";
 }
 

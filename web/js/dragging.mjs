@@ -24,3 +24,21 @@ export function carried(event) {
   const { kind, name } = JSON.parse(text);
   return typeof kind === "string" && typeof name === "string" ? { kind, name } : null;
 }
+
+// Have models of one kind dropped on `place`: `take(name)` is told each.
+export function acceptDrops(place, kind, take) {
+  place.addEventListener("dragover", (event) => {
+    if (!carries(event)) return;
+    event.preventDefault();
+    place.classList.add("over");
+  });
+  place.addEventListener("dragleave", () => place.classList.remove("over"));
+  place.addEventListener("drop", (event) => {
+    if (!carries(event)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    place.classList.remove("over");
+    const model = carried(event);
+    if (model?.kind === kind) take(model.name);
+  });
+}

@@ -1,5 +1,6 @@
 // The compact card of a plan on its Auto Pipeline: where it stands, what it says in a line, and what can be done next.
-import { acceptAndRun, accept, backToAuto, judgeAgain, onChange, recordOf, refresh, run, stateOf, suggest, takeBack } from "./reviewing.mjs";
+import { acceptAndRun, accept, backToAuto, judgeAgain, onChange, recordOf, refresh, run, stateOf, suggest, takeBack, useLora } from "./reviewing.mjs";
+import { acceptDrops } from "./dragging.mjs";
 import { cost, figure, standing } from "./plan_words.mjs";
 import { show } from "./showing.mjs";
 import { element, language, speaker } from "./speaking.mjs";
@@ -63,6 +64,7 @@ function cardOn(node) {
   sized.observe(inner);
   card.forget = () => (stop(), sized.disconnect());
   card.draw();
+  acceptDrops(inner, "loras", (name) => recordOf(node).review && useLora(node, name));
   for (const event of ["pointerdown", "keydown"]) inner.addEventListener(event, (each) => each.stopPropagation()); // not the canvas's
   return card;
 }

@@ -1,7 +1,7 @@
 // The LoRAs of a plan under review: each a card with what speaks for it, its strength and its trigger words; below them,
 // folded, those that were not taken and why.
 import { changeLora, dropLora, lorasOf, recordOf, useLora } from "./reviewing.mjs";
-import { carried, carries } from "./dragging.mjs";
+import { acceptDrops } from "./dragging.mjs";
 import { folded, following, keyedList, setControl, setLines, setText } from "./keyed_list.mjs";
 import { figure } from "./plan_words.mjs";
 import { picture, previewUrl } from "./pictures.mjs";
@@ -14,14 +14,14 @@ const WIDEST = 2; // the slider's reach where a LoRA says nothing of its own
 
 const say = speaker({
   en: {
-    title: "LoRAs", none: "No LoRA fits this prompt well enough.", drop: "Drag a LoRA from the library here to use it.", all_words: "+{count} words", strength: "Strength of {name}",
+    title: "LoRAs", none: "No LoRA fits this prompt well enough.", drop: "“Use” in the library adds a LoRA to this plan; so does dragging it from there onto the node's card.", all_words: "+{count} words", strength: "Strength of {name}",
     strength_label: "Strength", on: "Use {name}", semantic: "Meaning", keyword: "Words", popularity: "Popular", history: "Your ratings",
     scores: "Why {name}: scores from 0 to 100", triggers: "Trigger words of {name}", off: "Switched off", recommended: "Recommended: {value}", proposed: "Proposed: {value}",
     misses: "Not used: {count}", add: "Use too", instead: "Use instead of…", instead_of: "Use instead of {other}", instead_label: "Use {name} instead of", add_label: "Use {name} too",
     distillation: "few steps", nsfw: "NSFW", covers: "Covers: {words}", relevance: "Fits {percent} %", unasked: "not asked", more: "More reasons",
   },
   es: {
-    title: "LoRA", none: "Ninguna LoRA encaja lo bastante con este prompt.", drop: "Una LoRA de la biblioteca se puede arrastrar hasta aquí para usarla.", all_words: "+{count} palabras", strength: "Intensidad de {name}",
+    title: "LoRA", none: "Ninguna LoRA encaja lo bastante con este prompt.", drop: "«Usar» en la biblioteca añade una LoRA a este plan; también arrastrarla desde allí a la tarjeta del nodo.", all_words: "+{count} palabras", strength: "Intensidad de {name}",
     strength_label: "Intensidad", on: "Usar {name}", semantic: "Significado", keyword: "Palabras", popularity: "Popularidad", history: "Valoraciones",
     scores: "Por qué {name}: puntuaciones de 0 a 100", triggers: "Palabras de activación de {name}", off: "Apagada", recommended: "Recomendada: {value}", proposed: "Propuesta: {value}",
     misses: "Sin usar: {count}", add: "Usar también", instead: "Usar en lugar de…", instead_of: "Usar en lugar de {other}", instead_label: "Usar {name} en lugar de", add_label: "Usar {name} también",
@@ -38,7 +38,7 @@ export function loras(node) {
   const place = element("section", { "aria-labelledby": title.id, class: "iig-drop" }, title, list, hint, others);
   const showCards = keyedList(list, (card) => loraCard(node, card)), showMisses = keyedList(misses, (card) => missCard(node, card));
   const stayed = new Set(); // what was switched off here keeps its place, so that it can be switched on again
-  acceptDrops(place, node);
+  acceptDrops(place, "loras", (name) => useLora(node, name));
   const update = ({ review, base }) => {
     if (review === base) stayed.clear();
     for (const { name, on } of review.loras) if (on) stayed.add(name);
@@ -222,22 +222,4 @@ function missCard(node, first) {
     instead.value = "";
   };
   return { element: place, update };
-}
-
-// A LoRA dragged from the library lands in the plan.
-function acceptDrops(place, node) {
-  place.addEventListener("dragover", (event) => {
-    if (!carries(event)) return;
-    event.preventDefault();
-    place.classList.add("over");
-  });
-  place.addEventListener("dragleave", () => place.classList.remove("over"));
-  place.addEventListener("drop", (event) => {
-    if (!carries(event)) return;
-    event.preventDefault();
-    event.stopPropagation();
-    place.classList.remove("over");
-    const { kind, name } = carried(event) ?? {};
-    if (kind === "loras") useLora(node, name);
-  });
 }

@@ -13,8 +13,8 @@ const records = new WeakMap();
 const lacking = new Set(); // nodes whose plans name models that are not here
 
 const say = speaker({
-  en: { refused: "No plan was made", first: "Press Suggest first: there is no plan to accept yet.", renews: "The next run makes a new plan for the changed settings without asking.", edited: "No picture was made: the plan as edited is not accepted yet.", moved: "Changed since this suggestion: {names}." },
-  es: { refused: "No se hizo ningún plan", first: "Antes hace falta Sugerir: aún no hay ningún plan que aceptar.", renews: "La próxima ejecución hará sin preguntar otro plan para los ajustes cambiados.", edited: "No se hizo ninguna imagen: el plan editado aún no está aceptado.", moved: "Cambiado desde esta sugerencia: {names}." },
+  en: { refused: "No plan was made", first: "Press Suggest first: there is no plan to accept yet.", renews: "The next run makes a new plan for the changed settings without asking.", edited: "No picture was made: the plan as edited is not accepted yet.", not_added: "The LoRA was not added", moved: "Changed since this suggestion: {names}." },
+  es: { refused: "No se hizo ningún plan", first: "Antes hace falta Sugerir: aún no hay ningún plan que aceptar.", renews: "La próxima ejecución hará sin preguntar otro plan para los ajustes cambiados.", edited: "No se hizo ninguna imagen: el plan editado aún no está aceptado.", not_added: "La LoRA no se añadió", moved: "Cambiado desde esta sugerencia: {names}." },
 });
 
 // {node, base: the review that edits start from, review: as edited, edits, accepted: the widget's text, always, verdict: what
@@ -32,10 +32,6 @@ function leaveBehind(record) {
   record.asked += 1;
   record.turn += 1;
   record.pending = null;
-}
-
-export function reviewOf(node) {
-  return recordOf(node).review;
 }
 
 export function onChange(node, listener) {
@@ -128,6 +124,9 @@ async function revise(record) {
     if (asked !== record.asked || edits !== record.pending) return;
     record.pending = null; // what was refused is not asked again with the next edit
     tell(record, { busy: "", fault: { at: record.last, message: fault.message } });
+    const { loras, near_misses: missed } = record.review;
+    const isOutside = record.last.startsWith("lora:") && ![...loras, ...missed].some(({ name }) => record.last === `lora:${name}`);
+    if (isOutside) toast("error", say("not_added"), fault.message, 12000); // it has no card to say it on
   }
 }
 
@@ -163,9 +162,18 @@ export function reviewing(node) {
   current = node;
 }
 
-// Add a local LoRA to the plan that is, or was last, under review; false where none is.
-export function addLora(name) {
-  return Boolean(current && isThere(current) && recordOf(current).review) && useLora(current, name);
+// Whether there is a plan that a LoRA can be added to.
+export function hasPlan() {
+  return Boolean(current && isThere(current) && recordOf(current).review);
+}
+
+// Add a local LoRA to the plan that is, or was last, under review. → whether it was taken in, `null` where there is no plan
+export async function addLora(name) {
+  if (!hasPlan()) return null;
+  const record = recordOf(current);
+  useLora(current, name);
+  await answered(record);
+  return record.review.loras.some((each) => each.name === name && each.on);
 }
 
 export function discard(node) {

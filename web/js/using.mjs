@@ -3,14 +3,15 @@ import { speaker, toast } from "./speaking.mjs";
 
 const say = speaker({
   en: { planned: "{name} is in the plan under review", placed: "{name} is on the canvas", none: "No plan is under review", none_hint: "Press Suggest on an Auto Pipeline in ASSISTED mode first.", no_node: "This ComfyUI has no loader for it" },
-  es: { planned: "{name} está en el plan en revisión", placed: "{name} está en el lienzo", none: "No hay ningún plan en revisión", none_hint: "Primero hay que pulsar Sugerir en un Auto Pipeline en modo ASSISTED.", no_node: "Este ComfyUI no tiene cargador para él" },
+  es: { planned: "{name} está en el plan en revisión", placed: "{name} está en el lienzo", none: "No hay ningún plan en revisión", none_hint: "Primero hay que pulsar Sugerir en un nodo «Generación automática» en modo ASSISTED.", no_node: "Este ComfyUI no tiene cargador para él" },
 });
 
 export async function intoPlan({ name }) {
   const { addLora } = await import("./reviewing.mjs");
-  const isThere = await addLora(name);
-  toast(isThere ? "success" : "info", say(isThere ? "planned" : "none", { name }), isThere ? "" : say("none_hint"), 5000);
-  return isThere;
+  const isIn = await addLora(name);
+  if (isIn === null) toast("info", say("none"), say("none_hint"), 5000);
+  else if (isIn) toast("success", say("planned", { name }), "", 4000); // a refusal says why by itself
+  return isIn;
 }
 
 export async function ontoCanvas(model) {
@@ -21,8 +22,8 @@ export async function ontoCanvas(model) {
 
 export async function use(model) {
   if (model.kind === "loras") {
-    const { addLora } = await import("./reviewing.mjs").catch(() => ({ addLora: () => false }));
-    if (await addLora(model.name)) return toast("success", say("planned", { name: model.name }), "", 4000);
+    const { hasPlan } = await import("./reviewing.mjs");
+    if (hasPlan()) return intoPlan(model);
   }
   return ontoCanvas(model);
 }
