@@ -16,7 +16,6 @@ from .edit_prompt import edited_prompt
 from .revise import ADVICE, Place, Revision, revise
 from .samplers import label_of, recognise
 
-EDITED = "edited."  # what the keys of reasons begin with that a change brings
 SIDE_GRAIN = 8  # pixels; ComfyUI's own size widgets go in such steps
 _WHOLE = ("steps", "width", "height", "clip_skip", "batch")
 _NUMBERS = ("cfg", "guidance", "shift", "denoise")
@@ -87,12 +86,6 @@ def as_proposed(plan: Plan) -> Plan | None:
     distilled = {choice.use.name: choice.distillation for choice in (*plan.near_misses, *plan.loras)}
     loras = tuple(LoraChoice(use, distillation=distilled.get(use.name)) for use in plan.proposed.loras)
     return replace(plan, settings=plan.proposed.settings, loras=loras)
-
-
-def is_edited(plan: Plan) -> bool:
-    """Whether a person changed anything in this plan."""
-    told = (*plan.reasons, *(reason for choice in (*plan.loras, *plan.near_misses) for reason in choice.reasons))
-    return any(reason.key.startswith(EDITED) for reason in told)
 
 
 def _unwarned(plan: Plan, place: Place) -> Plan:

@@ -10,7 +10,7 @@ from pack.data.families import distillations, families
 from pack.errors import LANGUAGES, BadRequest, MissingModel
 from pack.graph import build
 from pack.intelligence.analyze import analyze
-from pack.intelligence.edit import Edits, apply_edits, as_proposed, is_edited
+from pack.intelligence.edit import Edits, apply_edits, as_proposed
 from pack.intelligence.edit_loras import LoraEdit
 from pack.intelligence.explain import explain
 from pack.intelligence.following import changes_between
@@ -59,6 +59,10 @@ def assert_same(one: Plan, two: Plan) -> None:
 def keys(plan: Plan) -> set[str]:
     told = (*plan.reasons, *(reason for choice in (*plan.loras, *plan.near_misses) for reason in choice.reasons))
     return {reason.key for reason in told}
+
+
+def is_edited(plan: Plan) -> bool:
+    return any(key.startswith("edited.") for key in keys(plan))
 
 
 # --------------------------------------------------------------------------- taken back

@@ -9,7 +9,7 @@ import { licenceWord } from "./licence.mjs";
 
 const say = speaker({
   en: {
-    title: "Download {name}?", yes: "Download", get: "Get it", source: "Source", creator: "By", file: "File", size: "Size", licence: "Licence",
+    title: "Download {name}?", yes: "Download", source: "Source", creator: "By", file: "File", size: "Size", licence: "Licence",
     sha256: "SHA-256", folder: "Folder", fit: "Fit", no_hash: "The hub gives none: the file cannot be verified", which: "Which file",
     pickle: "This file can run code when it is loaded. I trust its creator.", nothing: "Nothing to download here",
     nothing_hint: "None of this model's files can be used in ComfyUI. Look for another one in the Hub view.", page: "Page at the hub",
@@ -19,7 +19,7 @@ const say = speaker({
     other: "These are other bytes than the plan was made with: its picture may come out differently, and the plan asks for consent anew.",
   },
   es: {
-    title: "¿Descargar {name}?", yes: "Descargar", get: "Obtener", source: "Origen", creator: "De", file: "Archivo", size: "Tamaño", licence: "Licencia",
+    title: "¿Descargar {name}?", yes: "Descargar", source: "Origen", creator: "De", file: "Archivo", size: "Tamaño", licence: "Licencia",
     sha256: "SHA-256", folder: "Carpeta", fit: "Encaje", no_hash: "El hub no da ninguna: el archivo no se puede verificar", which: "Qué archivo",
     pickle: "Este archivo puede ejecutar código al cargarse. Confío en quien lo creó.", nothing: "Aquí no hay nada que descargar",
     nothing_hint: "Ningún archivo de este modelo se puede usar en ComfyUI. La vista Hub permite buscar otro.", page: "Página en el hub",

@@ -69,7 +69,7 @@ export function modelRow(row, labels, acts, spare) {
   return made;
 }
 
-export function titleOf(row) {
+function titleOf(row) {
   return row.title || row.name.replace(/^.*[\\/]/, "").replace(/\.\w+$/, "");
 }
 

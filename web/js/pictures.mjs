@@ -6,7 +6,7 @@ const NOTHING = "data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA="; // one
 
 // A picture as the server names it: "folder/name.png" below the output folder, or {filename, subfolder, type}.
 export function pictureUrl(named) {
-  const { filename, subfolder = "", type = "output" } = typeof named === "string" ? parts(named) : named;
+  const { filename, subfolder = "", type = "output" } = typeof named === "string" ? partsOf(named) : named;
   return api.apiURL(`/view?${new URLSearchParams({ filename, subfolder, type })}`);
 }
 
@@ -25,7 +25,8 @@ export function picture(src, alt, className = "") {
   return image;
 }
 
-function parts(path) {
+// Where a picture that the server names by its path lies below the output folder.
+export function partsOf(path) {
   const cut = path.lastIndexOf("/");
-  return { filename: path.slice(cut + 1), subfolder: path.slice(0, Math.max(cut, 0)) };
+  return { filename: path.slice(cut + 1), subfolder: path.slice(0, Math.max(cut, 0)), type: "output" };
 }

@@ -19,7 +19,7 @@ export function standing(state) {
   return { text: say(state), tone: TONES[state] ?? "" };
 }
 
-export function duration(seconds) {
+function duration(seconds) {
   if (seconds === null || seconds === undefined) return "";
   if (seconds < 90) return say("seconds", { n: figure(seconds < 10 ? Math.max(0.1, seconds) : Math.round(seconds), 1) });
   return say("minutes", { n: figure(seconds / 60, seconds < 600 ? 1 : 0) });

@@ -1,6 +1,6 @@
 // One picture of the list: the picture, its rating, what it was made of, and what can be done with it.
 import { ask, element, language, speaker, toast } from "./speaking.mjs";
-import { picture, pictureUrl } from "./pictures.mjs";
+import { partsOf, picture, pictureUrl } from "./pictures.mjs";
 import { ratingBar } from "./rating_bar.mjs";
 import { number } from "./sizes.mjs";
 import { learn } from "./standings.mjs";
@@ -28,7 +28,7 @@ export function pictureCard(first, choice) {
   const show = () => {
     shot.replaceChildren(row.pictures.length ? shotOf(row) : element("div", { class: "shot" }, element("span", { class: "absent quiet" }, say("absent"))));
     acts.replaceChildren(...buttons(row, choice));
-    for (const name of row.pictures) remember(named(name), row.id);
+    for (const name of row.pictures) remember(partsOf(name), row.id);
   };
   choice.onChange(() => mark(card, acts, row.id, choice));
   show();
@@ -41,11 +41,6 @@ export function pictureCard(first, choice) {
     if (isOther) show();
   };
   return { element: card, update };
-}
-
-function named(name) {
-  const cut = name.lastIndexOf("/");
-  return { filename: name.slice(cut + 1), subfolder: name.slice(0, Math.max(cut, 0)), type: "output" };
 }
 
 function shotOf(row) {

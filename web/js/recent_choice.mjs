@@ -6,7 +6,7 @@ const say = speaker({
   es: { other: "Falta elegir la imagen con la que compararla.", cancel: "Cancelar" },
 });
 
-// → {element, toggle(id), isChosen(id), onChange(listener)}
+// → {element, toggle(id), isChosen(id), onChange(listener), forget(): every listener}
 export function chooser() {
   let chosen = null;
   const listeners = new Set();
@@ -27,5 +27,5 @@ export function chooser() {
     change(null);
     (await import("./comparing.mjs")).compare(first, id);
   };
-  return { element: place, toggle, isChosen: (id) => id === chosen, onChange: (listener) => listeners.add(listener) };
+  return { element: place, toggle, isChosen: (id) => id === chosen, onChange: (listener) => listeners.add(listener), forget: () => listeners.clear() };
 }

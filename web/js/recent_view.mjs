@@ -17,7 +17,7 @@ const say = speaker({
   },
   es: {
     title: "Imágenes", show: "Mostrar", all: "Todas", rated: "Valoradas", favourites: "Favoritas", session: "Esta sesión", search: "Buscar prompt, modelo, LoRA, etiqueta",
-    more: "Mostrar más", none: "Aún no hay imágenes. Al ejecutar un Auto Pipeline, lo que haga aparece aquí para valorarlo.", none_found: "Ninguna imagen encaja con este filtro y esta búsqueda.",
+    more: "Mostrar más", none: "Aún no hay imágenes. Al ejecutar un nodo «Generación automática», lo que haga aparece aquí para valorarlo.", none_found: "Ninguna imagen encaja con este filtro y esta búsqueda.",
     loading: "Leyendo…", listed: "{count} imágenes", one: "1 imagen", again: "Reintentar",
   },
 });
@@ -148,6 +148,7 @@ class Recent {
 
   #empty() {
     this.#cards.clear();
+    this.#choice.forget();
     this.#grid.replaceChildren();
   }
 

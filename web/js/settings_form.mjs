@@ -9,12 +9,12 @@ const ROUTES = { reading: "/settings/reading", hub: "/hub/settings", learning: "
 const say = speaker({
   en: {
     saved: "Saved.", fixed: "Set by an environment variable of ComfyUI, which comes first.", try: "Test", trying: "Asking…", set: "Set", clear: "Clear",
-    present: "A key is stored; it is never shown.", absent: "No key is stored.", key: "new key", usual: "as usual: {size} GB", copied: "Copied.", copy: "Copy {path}",
+    present: "A key is stored; it is never shown.", absent: "No key is stored.", key: "new key", usual: "as usual: {size} GB", copy: "Copy {path}",
     list_hint: "several: separated by commas", reading: "Reading…",
   },
   es: {
     saved: "Guardado.", fixed: "Lo fija una variable de entorno de ComfyUI, que va primero.", try: "Probar", trying: "Preguntando…", set: "Guardar", clear: "Borrar",
-    present: "Hay una clave guardada; nunca se muestra.", absent: "No hay ninguna clave guardada.", key: "clave nueva", usual: "lo habitual: {size} GB", copied: "Copiado.", copy: "Copiar {path}",
+    present: "Hay una clave guardada; nunca se muestra.", absent: "No hay ninguna clave guardada.", key: "clave nueva", usual: "lo habitual: {size} GB", copy: "Copiar {path}",
     list_hint: "varios: separados por comas", reading: "Leyendo…",
   },
 });
@@ -90,7 +90,7 @@ const KINDS = {
   number: ({ section, name, range, save, all }) => {
     const { empty, ...limits } = range;
     const usual = empty ? { placeholder: say("usual", { size: Math.round(all[section].pool_bytes / 1e9) }) } : {};
-    const read = (text) => (text.trim() === "" && empty ? null : Number(text));
+    const read = (text) => (text.trim() ? Number(text) : empty ? null : undefined);
     return typed(section, name, save, "number", (value) => value ?? "", read, { ...limits, ...usual });
   },
   flag: ({ section, name, save }) => {
@@ -108,10 +108,13 @@ const KINDS = {
 
 function typed(section, name, save, type, shown, read, attributes = {}) {
   const field = input(type, name, attributes);
-  field.addEventListener("change", () => save(read(field.value)));
-  const show = (told) => {
-    if (document.activeElement !== field || field.disabled) field.value = shown(valueIn(told, section, name));
-  };
+  const put = (told) => (field.value = shown(valueIn(told, section, name)));
+  const show = (told) => (document.activeElement !== field || field.disabled) && put(told);
+  field.addEventListener("change", () => {
+    const value = read(field.value);
+    if (value === undefined) settings().then(put); // nothing is no number
+    else save(value);
+  });
   return { element: field, show };
 }
 
@@ -162,7 +165,7 @@ function key({ name, status }) {
 }
 
 function place({ label, path }) {
-  const copy = element("button", { type: "button", class: "bare pi pi-copy", title: say("copy", { path }), "aria-label": say("copy", { path }) });
+  const copy = element("button", { type: "button", class: "bare", title: say("copy", { path }), "aria-label": say("copy", { path }) }, element("i", { class: "pi pi-copy", "aria-hidden": "true" }));
   copy.addEventListener("click", () => navigator.clipboard?.writeText(path));
   return element("li", {}, element("div", { class: "quiet" }, label), element("div", { class: "row" }, element("span", { style: "overflow-wrap:anywhere;flex:1" }, path), copy));
 }

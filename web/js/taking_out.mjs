@@ -3,7 +3,7 @@
 import { app } from "../../../scripts/app.js";
 import { act } from "./standings.mjs";
 import { speaker, toast } from "./speaking.mjs";
-import { pictureUrl } from "./pictures.mjs";
+import { partsOf, pictureUrl } from "./pictures.mjs";
 
 const say = speaker({
   en: {
@@ -120,9 +120,4 @@ async function blobOf(name) {
   const answer = await fetch(pictureUrl(name));
   if (!answer.ok) throw new Error("gone");
   return answer.blob();
-}
-
-function partsOf(name) {
-  const cut = name.lastIndexOf("/");
-  return { filename: name.slice(cut + 1), subfolder: name.slice(0, Math.max(cut, 0)), type: "output" };
 }
