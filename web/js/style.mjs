@@ -39,8 +39,8 @@ const SHEET = `
 .iig .thumb { width: 3.5rem; height: 3.5rem; flex: none; object-fit: cover; border-radius: 0.35rem; background: var(--border-color); }
 .iig img.missing { visibility: hidden; }
 .iig .said { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
-.iig-tabs { display: flex; flex-wrap: wrap; gap: 0.15rem; padding: 0.4rem 0.5rem 0; border-bottom: 1px solid var(--border-color); }
-.iig-tabs button { font: inherit; font-size: 0.82rem; padding: 0.3rem 0.55rem; border: 0; border-bottom: 2px solid transparent; background: none;
+.iig-tabs { display: flex; flex-wrap: wrap; gap: 0 0.1rem; padding: 0.3rem 0.4rem 0; border-bottom: 1px solid var(--border-color); }
+.iig-tabs button { font: inherit; font-size: 0.8rem; padding: 0.25rem 0.4rem; border: 0; border-bottom: 2px solid transparent; background: none;
   color: var(--input-text); cursor: pointer; }
 .iig-tabs button[aria-selected=true] { border-bottom-color: var(--p-primary-color, #60a5fa); font-weight: 600; }
 `;
