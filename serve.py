@@ -18,7 +18,7 @@ import requests
 from .errors import Unreachable
 from .plan import Kind
 
-START_TIMEOUT_S = 180
+START_TIMEOUT_S = 600  # on a busy machine; one that ends is noticed at once
 
 
 @dataclass(frozen=True)
