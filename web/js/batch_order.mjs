@@ -1,5 +1,6 @@
 // The form for a new batch: of which plan, what varies, how many.
 import { app } from "../../../scripts/app.js";
+import { acceptedOn } from "./accepted.mjs";
 import { AUTO, valuesOf } from "./node_values.mjs";
 import { ask, element, speaker, toast } from "./speaking.mjs";
 
@@ -83,16 +84,8 @@ async function planOf(source) {
   const node = autos().find((each) => String(each.id) === source);
   if (!node) return latest();
   const { values, linked } = valuesOf(node), seed = Number.isSafeInteger(values.seed) ? values.seed : 0;
-  const { plan } = (await acceptedOn(values, linked)) ?? (await ask("/assisted/suggest", { widgets: values, linked }));
+  const { plan } = (await acceptedOn(node)) ?? (await ask("/assisted/suggest", { widgets: values, linked }));
   return { plan, seed };
-}
-
-// The review of the plan that was accepted on the node, where a run would use it.
-async function acceptedOn(values, linked) {
-  const accepted = String(values.accepted_plan ?? "").trim();
-  if (!accepted) return null;
-  const { state, review } = await ask("/assisted/check", { widgets: values, linked, accepted });
-  return state === "valid" || (state === "stale" && values.mode !== "assisted") ? review : null;
 }
 
 async function latest() {

@@ -1,5 +1,6 @@
 // An Auto Pipeline replaced by the native nodes of its plan: wired, named, in groups, with the plan's values; one undo step.
 import { app } from "../../../scripts/app.js";
+import { acceptedOn } from "./accepted.mjs";
 import { questionOf } from "./auto_menu.js";
 import { asOneStep } from "./canvas_steps.mjs";
 import { offer } from "./folding.mjs";
@@ -49,8 +50,8 @@ export async function unfold(node) {
 
 // The plan the node would run: the accepted one, that of its last run while nothing else is asked, else a fresh one.
 async function planOf(node) {
-  const accepted = String(widget(node, "accepted_plan")?.value ?? "").trim(), seed = Number(widget(node, "seed")?.value ?? 0);
-  if (accepted) return { plan: accepted, seed };
+  const accepted = await acceptedOn(node, ["valid", "missing"]), seed = Number(widget(node, "seed")?.value ?? 0);
+  if (accepted) return { plan: accepted.plan, seed };
   if (node.iigGeneration && node.iigAsked === questionOf(node)) return { generation: node.iigGeneration };
   const { values, linked } = valuesOf(node);
   const { plan } = await ask("/assisted/suggest", { widgets: values, linked });
