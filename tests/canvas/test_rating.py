@@ -61,3 +61,16 @@ def test_a_rated_picture_is_among_the_recent_ones(site: Site, canvas: Canvas) ->
     shown = canvas.panel("recent").locator(f"[data-generation='{made.id}']").first
     expect(shown).to_be_visible(timeout=STEP_MS)
     expect(star(shown, 3)).to_have_attribute("aria-checked", "true")
+
+
+def test_a_star_given_before_the_page_knows_the_rating_keeps_its_other_parts(site: Site, canvas: Canvas) -> None:
+    canvas.load_template("auto_pipeline", prompt=PROMPT, seed=25)
+    made = site.picture(canvas.queue_and_wait()).generation
+    said = {"id": made.id, "overall": 2, "comment": "soft light", "tags": ["fox"]}
+    address = f"{site.url}/intelligent_generation/feedback/rate"
+    requests.post(address, json=said, headers={"X-Intelligent-Generation": "1"}, timeout=30).raise_for_status()
+    canvas.open()  # no bar has asked for the rating yet
+    canvas.command("IIG.Rate5")
+    expect(canvas.page.locator(".p-toast-message", has_text="★★★★★")).to_be_visible(timeout=STEP_MS)
+    told = rating_of(site, made.id)
+    assert (told["overall"], told["comment"], told["tags"]) == (5, "soft light", ["fox"])
