@@ -105,7 +105,7 @@ class Hubs:
     def done(self, ref: str, **body: Any) -> Any:
         """Order a file and wait until it is here."""
         download = self.order(ref, **body)
-        wait_until(lambda: self.state(download["id"]) not in ("waiting", "running"), 30)
+        wait_until(lambda: self.state(download["id"]) not in ("waiting", "running"))
         return next(each for each in self.hub("downloads")["downloads"] if each["id"] == download["id"])
 
 
@@ -164,7 +164,7 @@ def test_a_lora_is_found_confirmed_fetched_and_recommended(hub: Hubs) -> None:
     assert found["title"] == "zorblax" and found["file"]["sha256"] == added.sha256["zorblax.safetensors"]
     assert found["file"]["fit"]["verdict"] == "fits" and "which you have" in " ".join(found["file"]["fit"]["reasons"])
     ordered = hub.order(found["file"]["ref"], sha256=found["file"]["sha256"].upper())
-    wait_until(lambda: hub.state(ordered["id"]) == "done", 30)
+    wait_until(lambda: hub.state(ordered["id"]) == "done")
     assert (hub.models / "loras" / "zorblax.safetensors").read_bytes() == content
     asked = time.monotonic()
     [row] = hub.hub("library", kind="loras", search="zorblax")["files"]
@@ -193,14 +193,14 @@ def test_a_download_pauses_goes_on_and_is_forgotten(hub: Hubs) -> None:
     added = offered(hub, "pausing", content)
     hub.hubs.cdn.fault("*pausing*", Fault(drip=(10_000, 0.2)), times=1)
     download = hub.order(added.ref)
-    wait_until(lambda: any(each["done_bytes"] for each in hub.told_of(download["id"])), 20)
+    wait_until(lambda: any(each["done_bytes"] for each in hub.told_of(download["id"])))
     at = f"{HUB_PATH}/downloads/{download['id']}"
     assert hub.post(f"{at}/forget", 409)["error"] == "download_not_over"
     assert hub.post(f"{at}/pause")["download"]["state"] == "paused"
-    wait_until(lambda: (hub.models / "loras" / "pausing.safetensors.part").exists(), 5)
+    wait_until(lambda: (hub.models / "loras" / "pausing.safetensors.part").exists())
     assert not hub.hub("library", search="pausing")["files"]
     hub.post(f"{at}/resume")
-    wait_until(lambda: hub.state(download["id"]) == "done", 30)
+    wait_until(lambda: hub.state(download["id"]) == "done")
     assert (hub.models / "loras" / "pausing.safetensors").read_bytes() == content
     assert any("range" in each.headers for each in hub.hubs.cdn.asked("*pausing*"))
     assert hub.post(f"{at}/forget") == {"forgotten": download["id"]}
@@ -211,9 +211,9 @@ def test_a_cancelled_download_leaves_nothing(hub: Hubs) -> None:
     added = offered(hub, "unwanted", lora("unwanted", 400_000))
     hub.hubs.cdn.fault("*unwanted*", Fault(drip=(10_000, 0.2)), times=1)
     download = hub.order(added.ref)
-    wait_until(lambda: hub.hubs.cdn.asked("*unwanted*"), 20)
+    wait_until(lambda: hub.hubs.cdn.asked("*unwanted*"))
     assert hub.post(f"{HUB_PATH}/downloads/{download['id']}/cancel")["download"]["state"] == "cancelled"
-    wait_until(lambda: not list(hub.models.rglob("unwanted*")), 10)
+    wait_until(lambda: not list(hub.models.rglob("unwanted*")))
 
 
 def test_nothing_is_fetched_that_was_not_confirmed_as_it_is(hub: Hubs) -> None:
@@ -295,7 +295,7 @@ def test_a_picture_that_leads_out_of_the_model_folders_is_not_shown(hub: Hubs) -
     (hub.home / "private.png").write_bytes(picture("green"))
     (hub.models / "loras" / "linked.safetensors").write_bytes(lora("linked"))
     (hub.models / "loras" / "linked.png").symlink_to(hub.home / "private.png")
-    wait_until(lambda: hub.hub("library", search="linked")["files"], 10)
+    wait_until(lambda: hub.hub("library", search="linked")["files"])
     assert hub.get(f"{HUB_PATH}/preview", 404, kind="loras", name="linked.safetensors")["error"] == "preview_none"
 
 
@@ -337,7 +337,7 @@ def test_settings_change_and_offline_means_offline(hub: Hubs) -> None:
 def test_the_library_is_filtered_sorted_and_told_page_by_page(hub: Hubs) -> None:
     for number in range(3):
         (hub.models / "loras" / f"shelf{number}.safetensors").write_bytes(lora(f"shelf{number}", 1000 * (number + 1)))
-    wait_until(lambda: hub.hub("library", search="shelf")["total"] == 3, 10)
+    wait_until(lambda: hub.hub("library", search="shelf")["total"] == 3)
     found = hub.hub("library", kind="loras", search="shelf", sort="size", limit=2, look="false")
     assert [each["name"] for each in found["files"]] == ["shelf2.safetensors", "shelf1.safetensors"] and found["total"] == 3
     [last] = hub.hub("library", kind="loras", search="shelf", sort="size", offset=2, look="false")["files"]
@@ -355,7 +355,7 @@ def test_what_was_made_and_rated_is_told_of_its_files(hub: Hubs) -> None:
         body = {"generation": {"plan": plan, "seed": number, "id": f"shown{number}"}}
         hub.post(RATE_PATH, **body, overall=stars) if stars else hub.post(ACT_PATH, **body, action="saved")
     known = {"kind": "checkpoints", "search": "toy_sd15", "sort": "rated"}
-    wait_until(lambda: hub.hub("library", **known)["files"][0]["uses"] == 3, 15)
+    wait_until(lambda: hub.hub("library", **known)["files"][0]["uses"] == 3)
     row = hub.hub("library", **known)["files"][0]
     assert (row["stars"], row["rated"]) == (4.5, 2)
     assert hub.hub("file", kind="checkpoints", name="toy_sd15.safetensors")["file"]["uses"] == 3

@@ -38,7 +38,7 @@ def free(host: Host) -> None:
     waiting(lambda: not state(host)["entries"])
 
 
-def waiting(done: Any, seconds: float = 20) -> None:
+def waiting(done: Any, seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not done():
         assert time.monotonic() < deadline, "it did not happen"

@@ -381,7 +381,7 @@ class StandIn:
         self.now += seconds
 
 
-def wait_until(happened: Callable[[], object], timeout_s: float = 10.0) -> None:
+def wait_until(happened: Callable[[], object], timeout_s: float = 60.0) -> None:
     """Raises ``TimeoutError`` where it does not happen."""
     end = time.monotonic() + timeout_s
     while not happened():
