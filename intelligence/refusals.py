@@ -122,10 +122,17 @@ def _cue(text: str, words: Sequence[Word], place: int, spanish: bool) -> int:
 
 def _fixed(words: Sequence[Word], place: int, row: str) -> int:
     """The length of the longest phrase of this row that stands here; the row joins words with "_"."""
+    if words[place].plain.partition("_")[0] not in _first_words(row):
+        return 0
     for length in range(min(LONGEST_FIXED, len(words) - place), 0, -1):
         if "_".join(word.plain for word in words[place : place + length]) in grammar(row):
             return length
     return 0
+
+
+@lru_cache(maxsize=16)
+def _first_words(row: str) -> frozenset[str]:
+    return frozenset(phrase.partition("_")[0] for phrase in grammar(row))
 
 
 def _contracted(text: str, words: Sequence[Word], place: int) -> bool:
