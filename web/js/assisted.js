@@ -29,16 +29,19 @@ function keepWritten(node) {
   }
 }
 
+function needsCard(node) {
+  return isAssisted(node) || Boolean(accepted(node));
+}
+
 async function look(node) {
   keepWritten(node);
-  const isWanted = isAssisted(node) || Boolean(accepted(node));
-  if (!isWanted && !node.iigCard) {
+  if (!needsCard(node) && !node.iigCard) {
     node.iigWasBare = true; // its size leaves no room for a card
     return;
   }
   const { attend, leave } = await import("./plan_card.mjs");
-  if (isWanted) attend(node);
-  else leave(node);
+  if (needsCard(node)) attend(node); // asked again: another look may have come first meanwhile
+  else if (node.iigCard) leave(node);
 }
 
 function lookAtAll() {
