@@ -133,9 +133,32 @@ def test_workflows_of_before_keep_their_values_and_prompts_hold_the_nodes_inputs
     assert before[-2:] == ["auto", "kept"]
     assert canvas.widget("IIG_AutoPipeline", "accepted_plan") == "kept"
     assert canvas.widget("IIG_AutoPipeline", "run_anyway") is False
-    assert canvas.widget("IIG_AutoPipeline", "seed") == 29 and canvas.widget("IIG_AutoPipeline", "reader") == "rules"
+    assert canvas.widget("IIG_AutoPipeline", "steps") == 4 and canvas.widget("IIG_AutoPipeline", "reader") == "rules"
     canvas.page.wait_for_function(f"{CARDS.split('=> ', 1)[1]} === 1")
     prompt = canvas.page.evaluate("async () => (await window.app.graphToPrompt()).output")
     [auto] = [node for node in prompt.values() if node["class_type"] == "IIG_AutoPipeline"]
     known = requests.get(f"{site.url}/object_info/IIG_AutoPipeline", timeout=30).json()["IIG_AutoPipeline"]["input"]
     assert auto["inputs"].keys() <= known["required"].keys() | known["optional"].keys()
+
+
+def test_an_accepted_plan_whose_lora_is_gone_waits_for_it(site: Site, canvas: Canvas) -> None:
+    view = suggested(canvas, seed=28)
+    name = str(view.locator("[data-lora]").first.get_attribute("data-lora"))
+    view.locator("footer [data-act=accept]").click()
+    standing(canvas, "accepted")
+    kept = canvas.widget("IIG_AutoPipeline", "accepted_plan")
+    canvas.page.wait_for_timeout(1500)  # ComfyUI keeps the workflow a moment after its last change
+    here = site.models / "loras" / name
+    aside = here.rename(here.with_suffix(".aside"))
+    try:
+        site.client.get("/intelligent_generation/hub/library", look="true", limit="1")
+        canvas.open()
+        canvas.panel("review")
+        standing(canvas, "missing")
+        canvas.queue_and_wait()
+        canvas.page.wait_for_timeout(1000)  # the suggestion of that run comes by an event
+        standing(canvas, "missing")
+        assert canvas.widget("IIG_AutoPipeline", "accepted_plan") == kept
+    finally:
+        aside.rename(here)
+        site.client.get("/intelligent_generation/hub/library", look="true", limit="1")
