@@ -90,7 +90,8 @@ export function openReview(node, review, question = "") {
 // accepted since, that stays.
 export function suggested(node, review) {
   const { base, edits, pending, accepted, verdict } = recordOf(node);
-  const isSame = base?.made_for === review.made_for && verdict?.state !== "missing";
+  if (accepted && verdict?.state === "missing") return show("review", { node }); // kept for when its models are here
+  const isSame = base?.made_for === review.made_for;
   if (isSame && accepted) return;
   if (!isSame || !(pending || Object.keys(edits).length)) return openReview(node, review);
   show("review", { node });
