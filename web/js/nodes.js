@@ -3,6 +3,7 @@
 import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
 import { nodeById } from "./node_values.mjs";
+import { speaker } from "./speaking.mjs";
 
 const EXPLAINS = new Set([
   "IIG_AutoPipeline", "IIG_ExplainPlan", "IIG_SearchHub", "IIG_DownloadModel", "IIG_ModelInfo",
@@ -15,7 +16,7 @@ const FEW = 3; // fewer advanced widgets than this are not worth a button
 const WIDTH = 400;
 const TEXT_HEIGHT = 120; // added to what the prompt boxes need at least, for prompts of several lines
 
-const TEXT = {
+const say = speaker({
   en: {
     box: "Explanation", more: "Show all settings", less: "Show main settings", partly: "{lora}: applied {applied} of {total} modules.",
     done: "{name} is downloaded, in models/{kind}.", failed: "{name} was not downloaded.",
@@ -24,13 +25,7 @@ const TEXT = {
     box: "Explicación", more: "Mostrar todos los ajustes", less: "Mostrar los ajustes principales", partly: "{lora}: se aplicaron {applied} de {total} módulos.",
     done: "{name} está descargado, en models/{kind}.", failed: "{name} no se descargó.",
   },
-};
-
-function say(key, values = {}) {
-  const locale = app.extensionManager?.setting?.get("Comfy.Locale") ?? "en";
-  const text = (TEXT[locale.slice(0, 2)] ?? TEXT.en)[key];
-  return text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
-}
+});
 
 function plain(markdown) {
   const rows = markdown.replace(/^\|[ :|-]+\|\n?/gm, "").replace(/^\| (.*) \|$/gm, (_, row) => row.split(" | ").join("  ·  "));

@@ -42,6 +42,7 @@ class Panel {
     styled();
     place.style.height = "100%"; // the frontend gives the slot none: without it the tabs scroll away and nothing sticks
     const view = element("div", { id: "iig-view", role: "tabpanel", tabindex: "-1", style: "flex:1;min-height:0;overflow:auto" });
+    view.addEventListener("keydown", keepTyping);
     const tabs = this.#tabs(view);
     place.replaceChildren(element("div", { style: "display:flex;flex-direction:column;height:100%;color:var(--fg-color);background:var(--comfy-menu-bg)" }, tabs, view));
     const shown = () => {
@@ -104,6 +105,12 @@ class Panel {
     next.click();
     event.preventDefault();
   }
+}
+
+// What is typed into a field of the panel is no shortcut of the canvas; keys with Ctrl and the like stay ComfyUI's.
+function keepTyping(event) {
+  const plain = !event.ctrlKey && !event.metaKey && !event.altKey;
+  if (plain && event.target.closest("select, input, textarea, [role=radiogroup]")) event.stopPropagation();
 }
 
 async function free(what) {
