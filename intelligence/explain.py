@@ -198,5 +198,7 @@ def _say(key: str, language: str, **values: object) -> str:
 
 
 def in_binary_units(size_bytes: float) -> str:
-    """A size as memory is sold and as plans name it; small things in MiB."""
-    return f"{size_bytes / GIB:.1f} GiB" if size_bytes >= GIB / 10 else f"{size_bytes / 2**20:.0f} MiB"
+    """A size as memory is sold and as plans name it; small things in MiB, very small ones in KiB."""
+    if size_bytes >= GIB / 10:
+        return f"{size_bytes / GIB:.1f} GiB"
+    return f"{size_bytes / 2**20:.0f} MiB" if size_bytes >= 2**19 or not size_bytes else f"{size_bytes / 2**10:.0f} KiB"

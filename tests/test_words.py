@@ -197,7 +197,7 @@ def registered() -> set[str]:
         source = path.read_text(encoding="utf-8")
         ids |= set(re.findall(r"\bid: \"((?:IIG|IntelligentGeneration)\.[\w.]+)\"", source))
         if "`IIG.Show.${id}`" in source:
-            ids |= {f"IIG.Show.{view}" for view in re.findall(r"\{ id: \"(\w+)\", load:", source)}
+            ids |= {f"IIG.Show.{view}" for view in re.findall(r"\{ id: \"(\w+)\", label: ", source)}
     return ids
 
 

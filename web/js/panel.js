@@ -7,16 +7,16 @@ import { element, speaker, toast } from "./speaking.mjs";
 import { PANEL, keepView, lastView, onWanted, show, takeWanted } from "./showing.mjs";
 import { styled } from "./style.mjs";
 
-// Every view: {id, load}; its module has `open(place, argument)`, which fills the element and returns what closes it.
+// Every view: {id, label of its command, load}; its module has `open(place, argument)`, which fills the element and returns what closes it.
 const VIEWS = [
-  { id: "review", load: () => import("./review_view.mjs") },
-  { id: "recent", load: () => import("./recent_view.mjs") },
-  { id: "library", load: () => import("./library_view.mjs") },
-  { id: "hub", load: () => import("./hub_view.mjs") },
-  { id: "batches", load: () => import("./batches_view.mjs") },
-  { id: "insights", load: () => import("./insights_view.mjs") },
-  { id: "memory", load: () => import("./memory_view.mjs") },
-  { id: "guide", load: () => import("./guide_view.mjs") },
+  { id: "review", label: "Show the plan", load: () => import("./review_view.mjs") },
+  { id: "recent", label: "Show pictures and ratings", load: () => import("./recent_view.mjs") },
+  { id: "library", label: "Show the library", load: () => import("./library_view.mjs") },
+  { id: "hub", label: "Search models at the hubs", load: () => import("./hub_view.mjs") },
+  { id: "batches", label: "Show batches", load: () => import("./batches_view.mjs") },
+  { id: "insights", label: "Show insights", load: () => import("./insights_view.mjs") },
+  { id: "memory", label: "Show memory", load: () => import("./memory_view.mjs") },
+  { id: "guide", label: "Show the first steps", load: () => import("./guide_view.mjs") },
 ];
 
 const say = speaker({
@@ -125,7 +125,7 @@ app.registerExtension({
   name: "IntelligentGeneration.Panel",
   commands: [
     { id: "IIG.FreeMemory", icon: "pi pi-eraser", label: "Free memory: unload models", function: () => free("models") },
-    ...VIEWS.map(({ id }) => ({ id: `IIG.Show.${id}`, icon: "pi pi-sparkles", label: `Show ${id}`, function: () => show(id) })),
+    ...VIEWS.map(({ id, label }) => ({ id: `IIG.Show.${id}`, icon: "pi pi-sparkles", label, function: () => show(id) })),
   ],
   menuCommands: [{ path: ["Intelligent Generation"], commands: [...VIEWS.map(({ id }) => `IIG.Show.${id}`), "IIG.FreeMemory"] }],
   setup() {
