@@ -79,6 +79,7 @@ def test_the_library_adds_to_the_plan_reviewed_last(site: Site, canvas: Canvas) 
 
 def test_a_copy_that_never_came_onto_the_canvas_has_no_card(canvas: Canvas) -> None:
     suggested(canvas, seed=26)
+    canvas.page.wait_for_timeout(1500)  # the node's own check of its suggestion is over
     asked: list[str] = []
     canvas.page.on("request", lambda request: asked.append(request.url) if "/assisted/" in request.url else None)
     canvas.page.evaluate(

@@ -12,7 +12,7 @@ import pytest
 from .conftest import Site
 from .pages import ROOT, Canvas, tab
 
-VIEWS = re.findall(r"\{ id: \"(\w+)\", load:", (ROOT / "web" / "js" / "panel.js").read_text(encoding="utf-8"))
+VIEWS = re.findall(r"\{ id: \"(\w+)\", label: ", (ROOT / "web" / "js" / "panel.js").read_text(encoding="utf-8"))
 NAMELESS = """() => [...document.querySelectorAll(`#iig-view :is(button, a, select, textarea, input, summary, img, svg[role=img],
     [role=button], [role=tab], [role=slider], [role=switch]), .iig-tabs button`)].filter((each) => {
     const named = each.getAttribute("aria-label") || each.getAttribute("aria-labelledby") || each.textContent.trim()
