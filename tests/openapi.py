@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import requests
+
 SPEC: dict[str, Any] = json.loads((Path(__file__).parent.parent / "openapi.json").read_text(encoding="utf-8"))
 TYPES = {
     "string": str,
@@ -82,3 +84,11 @@ def _faults_of_object(value: dict[str, Any], schema: dict[str, Any], where: str)
 
 def _is(value: Any, name: str) -> bool:
     return isinstance(value, TYPES[name]) and not (isinstance(value, bool) and name in ("number", "integer"))
+
+
+def checked(method: str, path: str, answer: requests.Response, status: int) -> Any:
+    """The JSON of an answer with this status, as it is described."""
+    assert answer.status_code == status, answer.text[:500]
+    told = answer.json()
+    assert not list(faults(told, answer_schema(method, path, status)))
+    return told

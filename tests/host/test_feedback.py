@@ -26,7 +26,7 @@ from pack.serve import serving
 from pack.values import from_json
 from PIL import Image
 
-from ..openapi import answer_schema, faults
+from ..openapi import checked
 from .conftest import ROOT, Host, auto_graph, environ_of, hosts
 
 GUARD = {GUARD_HEADER: "1", "Content-Type": "application/json"}
@@ -70,13 +70,6 @@ class Studio(Host):
 
     def idle(self) -> bool:
         return not self.client.get("/prompt")["exec_info"]["queue_remaining"]
-
-
-def checked(method: str, path: str, answer: requests.Response, status: int) -> Any:
-    assert answer.status_code == status, answer.text[:500]
-    told = answer.json()
-    assert not list(faults(told, answer_schema(method, path, status)))
-    return told
 
 
 @pytest.fixture(scope="module", params=hosts() or [None], ids=lambda place: place.name if place else "no-host")

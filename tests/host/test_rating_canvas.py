@@ -13,7 +13,7 @@ from pack.demo.write import write_models
 from pack.routes import FEEDBACK_PATH, GUARD_HEADER
 from pack.serve import serving
 
-from ..openapi import answer_schema, faults
+from ..openapi import checked
 from .conftest import AUTO, ROOT, SAVE, Host, auto_graph, environ_of, hosts
 
 GUARD = {GUARD_HEADER: "1", "Content-Type": "application/json"}
@@ -43,13 +43,6 @@ class Canvas(Host):
 
     def ids(self, **query: Any) -> list[str]:
         return [row["id"] for row in self.get("/recent", **query)["generations"]]
-
-
-def checked(method: str, path: str, answer: requests.Response, status: int) -> Any:
-    assert answer.status_code == status, answer.text[:500]
-    told = answer.json()
-    assert not list(faults(told, answer_schema(method, path, status)))
-    return told
 
 
 @pytest.fixture(scope="module", params=hosts() or [None], ids=lambda place: place.name if place else "no-host")

@@ -2,7 +2,7 @@
 // that are dropped on the node. What they do is loaded when it is first asked for.
 import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
-import { AUTO, nodeById, valuesOf } from "./node_values.mjs";
+import { AUTO, askedOf, nodeById } from "./node_values.mjs";
 import { speaker, toast } from "./speaking.mjs";
 
 const say = speaker({
@@ -46,9 +46,7 @@ function chain(prototype, name, handler) {
 
 // What the node was set to when it last made a plan: that plan is unfolded only while nothing else is asked.
 export function questionOf(node) {
-  const { values, linked } = valuesOf(node);
-  for (const name of ["seed", "language", "verbosity"]) delete values[name];
-  return JSON.stringify([values, linked]);
+  return askedOf(node, ["seed", "language", "verbosity"]);
 }
 
 app.registerExtension({

@@ -27,6 +27,13 @@ export function valuesOf(node) {
   return { values, linked };
 }
 
+// All a node is set to but the widgets in `aside`, as text to compare.
+export function askedOf(node, aside) {
+  const { values, linked } = valuesOf(node);
+  for (const name of aside) delete values[name];
+  return JSON.stringify([values, linked]);
+}
+
 // The planning node whose picture `node` shows: itself, or the nearest one upstream by way of pictures, in and out of
 // subgraphs; `null` where there is none.
 export function plannerOf(node) {

@@ -3,7 +3,7 @@
 import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
 import { captureState, forget, keep, kept } from "./draft.mjs";
-import { isThere, setWidget, valuesOf, widget } from "./node_values.mjs";
+import { askedOf, isThere, setWidget, valuesOf, widget } from "./node_values.mjs";
 import { show } from "./showing.mjs";
 import { ask, speaker, toast } from "./speaking.mjs";
 
@@ -76,7 +76,7 @@ export async function suggest(node) {
 
 // Take a fresh suggestion as the plan under review and show it. Which `question` it answers is not known of one that a run
 // made: it was asked when the run was queued.
-export function openReview(node, review, question = "") {
+function openReview(node, review, question = "") {
   const record = recordOf(node);
   leaveBehind(record);
   setWidget(node, "accepted_plan", "");
@@ -245,9 +245,7 @@ export function backToAuto(node) {
 
 // What a plan answers: the node's own widgets and which inputs are linked, as one text.
 function questionOf(node) {
-  const { values, linked } = valuesOf(node);
-  for (const name of ASIDE) delete values[name];
-  return JSON.stringify([values, linked]);
+  return askedOf(node, ASIDE);
 }
 
 // Called now and then while a card is shown: picks up what a reload, an undo or another pack put into the widgets.

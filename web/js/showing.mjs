@@ -16,7 +16,7 @@ export function keepView(id) {
   localStorage.setItem(KEEP, id);
 }
 
-export function isPanelOpen() {
+function isPanelOpen() {
   return app.extensionManager.sidebarTab?.activeSidebarTabId === TAB;
 }
 
